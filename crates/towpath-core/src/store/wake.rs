@@ -1,0 +1,33 @@
+//! Waking those who wait, instead of letting them poll.
+
+use std::future::Future;
+use std::pin::Pin;
+
+/// What somebody waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Topic {
+    /// A message may have become ready.
+    Work,
+    /// A message changed its status or its details.
+    Change,
+    /// A running message was revoked.
+    Revocation,
+}
+
+impl Topic {
+    /// Every topic.
+    pub const ALL: [Topic; 3] = [Topic::Work, Topic::Change, Topic::Revocation];
+}
+
+/// One waiter of one topic.
+pub trait Watch: Send {
+    /// Waits until the topic was rung since this method last returned, or since the watch was made.
+    ///
+    /// So the order is: make the watch, look, wait, look again; nothing that happens between a look
+    /// and the wait is missed. It may also return without reason.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing: the next call sees what this one would have seen.
+    fn changed(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+}

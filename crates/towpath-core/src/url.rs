@@ -1,0 +1,258 @@
+//! Where a store is: `memory:`, `sqlite:PATH`, `sqlite://PATH`, and their settings after `?`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::{Error, Kind, Result};
+use crate::name::Namespace;
+
+/// The engine that a URL names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// In this process alone; gone with it.
+    Memory,
+    /// One file on this machine.
+    Sqlite,
+}
+
+/// When an accepted write is safe against the loss of power. Against the end of a process every
+/// accepted write is always safe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// At most the commits of the last 100 ms are at risk when the machine loses power.
+    #[default]
+    Normal,
+    /// Every commit is on the disk before it is answered; slower.
+    Full,
+}
+
+/// The parsed URL of a store.
+///
+/// `sqlite:` and `sqlite://` take everything up to the first `?` as the path, character by
+/// character. Settings: `namespace=NAME` on every store, `durability=normal|full` on SQLite.
+///
+/// ```
+/// use towpath_core::StoreUrl;
+/// let url: StoreUrl = "sqlite:///var/lib/jobs.db?namespace=mail".parse()?;
+/// assert_eq!(url.path(), "/var/lib/jobs.db");
+/// assert_eq!(url.namespace().as_str(), "mail");
+/// assert!("jobs.db".parse::<StoreUrl>().is_err());
+/// # Ok::<(), towpath_core::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreUrl {
+    scheme: Scheme,
+    path: String,
+    namespace: Namespace,
+    durability: Durability,
+}
+
+impl StoreUrl {
+    /// The URL of a fresh store in memory.
+    pub fn memory() -> Self {
+        Self {
+            scheme: Scheme::Memory,
+            path: String::new(),
+            namespace: Namespace::default(),
+            durability: Durability::default(),
+        }
+    }
+
+    /// The URL of the SQLite store in the file `path`.
+    pub fn sqlite(path: impl Into<String>) -> Self {
+        Self {
+            scheme: Scheme::Sqlite,
+            path: path.into(),
+            ..Self::memory()
+        }
+    }
+
+    /// The engine.
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// The path of the file; empty for a store in memory.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The application's part of the store.
+    pub fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// When a write is safe against the loss of power.
+    pub fn durability(&self) -> Durability {
+        self.durability
+    }
+
+    /// The same store, another namespace.
+    #[must_use]
+    pub fn with_namespace(mut self, namespace: Namespace) -> Self {
+        self.namespace = namespace;
+        self
+    }
+
+    /// The same store, another durability.
+    #[must_use]
+    pub fn with_durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+}
+
+impl FromStr for StoreUrl {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (location, query) = text.split_once('?').unwrap_or((text, ""));
+        let Some((scheme, path)) = location.split_once(':') else {
+            let shown = shown(text);
+            return Err(Error::invalid(format!(
+                "store URL {shown:?} has no scheme; write sqlite:PATH or memory:"
+            )));
+        };
+        let url = match scheme {
+            "memory" if path.is_empty() || path == "//" => Self::memory(),
+            "memory" => {
+                return Err(Error::invalid(format!(
+                    "store URL {text:?}: memory: takes no path"
+                )));
+            }
+            "sqlite" => {
+                let path = path.strip_prefix("//").unwrap_or(path);
+                if path.is_empty() || path.contains('\0') {
+                    return Err(Error::invalid(format!(
+                        "store URL {text:?} names no file; write sqlite:PATH"
+                    )));
+                }
+                Self::sqlite(path)
+            }
+            "redis" | "rediss" | "valkey" | "postgres" | "postgresql" => {
+                return Err(Error::new(
+                    Kind::Unsupported,
+                    format!(
+                        "store scheme {scheme:?} is not part of this build; use sqlite: or memory:"
+                    ),
+                ));
+            }
+            _ => {
+                let shown = shown(scheme);
+                return Err(Error::invalid(format!(
+                    "store scheme {shown:?} is unknown; use sqlite: or memory:"
+                )));
+            }
+        };
+        url.with_settings(query)
+    }
+}
+
+/// An unknown URL may hold a password anywhere: no more of it than its start is shown.
+fn shown(text: &str) -> String {
+    text.chars()
+        .take_while(|c| !matches!(c, '@' | '?'))
+        .take(40)
+        .collect()
+}
+
+impl StoreUrl {
+    fn with_settings(mut self, query: &str) -> Result<Self> {
+        let mut settings = BTreeMap::new();
+        for setting in query.split('&').filter(|setting| !setting.is_empty()) {
+            let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
+            if settings.insert(name, value).is_some() {
+                return Err(Error::invalid(format!("store URL sets {name:?} twice")));
+            }
+        }
+        for (name, value) in settings {
+            match (name, value) {
+                ("namespace", value) => self.namespace = Namespace::new(value)?,
+                ("durability", "normal") => self.durability = Durability::Normal,
+                ("durability", "full") => self.durability = Durability::Full,
+                ("durability", _) => {
+                    return Err(Error::invalid(format!(
+                        "store URL: durability is {value:?}; it is normal or full"
+                    )));
+                }
+                _ => {
+                    return Err(Error::invalid(format!(
+                        "store URL has no setting {name:?}; there are namespace and durability"
+                    )));
+                }
+            }
+        }
+        Ok(self)
+    }
+}
+
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.scheme {
+            Scheme::Memory => f.write_str("memory:")?,
+            Scheme::Sqlite => write!(f, "sqlite:{}", self.path)?,
+        }
+        let mut separator = '?';
+        let mut setting = |name: &str, value: &str| {
+            let written = write!(f, "{separator}{name}={value}");
+            separator = '&';
+            written
+        };
+        if self.namespace != Namespace::default() {
+            setting("namespace", self.namespace.as_str())?;
+        }
+        if self.durability == Durability::Full {
+            setting("durability", "full")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_after_the_slashes_is_the_path() {
+        let check = |text: &str, path: &str| {
+            assert_eq!(text.parse::<StoreUrl>().unwrap().path(), path, "{text}");
+        };
+        check("sqlite:jobs.db", "jobs.db");
+        check("sqlite:/tmp/jobs.db", "/tmp/jobs.db");
+        check("sqlite:///tmp/jobs.db", "/tmp/jobs.db");
+        check("sqlite://rel/jobs.db", "rel/jobs.db");
+        check("sqlite:a b:c%20.db?durability=full", "a b:c%20.db");
+    }
+
+    #[test]
+    fn urls_print_what_they_parse() {
+        for text in [
+            "memory:",
+            "sqlite:/a.db",
+            "sqlite:/a.db?namespace=x&durability=full",
+        ] {
+            assert_eq!(text.parse::<StoreUrl>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn bad_urls_are_refused_with_a_way_out_and_without_secrets() {
+        let check = |text: &str, expected: &str| {
+            let error = text.parse::<StoreUrl>().unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        };
+        check("", "no scheme");
+        check("jobs.db", "no scheme");
+        check("sqlite:", "names no file");
+        check("sqlite://?namespace=x", "names no file");
+        check("memory:x", "takes no path");
+        check("mysql://u:hunter2@h/db", "\"mysql\" is unknown");
+        check("redis://u:hunter2@h/0", "not part of this build");
+        check("sqlite:a.db?namespace=", "namespace name is empty");
+        check("sqlite:a.db?durability=maybe", "normal or full");
+        check("sqlite:a.db?colour=red", "no setting \"colour\"");
+        check("sqlite:a.db?namespace=a&namespace=b", "twice");
+    }
+}

@@ -1,0 +1,75 @@
+//! The `tests` step: unit and integration tests, by cargo-nextest when it is installed.
+//!
+//! A run that finds no test at all fails. Nextest does so by itself; `cargo test` is content with
+//! nothing, so its tests are counted first.
+
+use anyhow::{Result, bail};
+
+use crate::program::{Echo, Program};
+
+pub(super) fn tests(echo: Echo) -> Result<String> {
+    let has_nextest = Program::cargo("nextest --version").probe();
+    if has_nextest {
+        by_nextest(echo)
+    } else {
+        by_cargo_test(echo)
+    }
+}
+
+fn by_nextest(echo: Echo) -> Result<String> {
+    let output =
+        Program::cargo("nextest run --workspace --all-features --no-tests=fail").run(echo)?;
+    Ok(nextest_summary(&output))
+}
+
+fn by_cargo_test(echo: Echo) -> Result<String> {
+    const TESTS: &str = "test --workspace --all-features --lib --bins --tests";
+    let listed = Program::cargo(&format!("{TESTS} -- --list --format terse")).run(echo)?;
+    let count = count_listed(&listed);
+    if count == 0 {
+        bail!("there is no test at all in the workspace");
+    }
+    Program::cargo(TESTS).run(echo)?;
+    Ok(format!(
+        "{count} tests, by cargo test (cargo-nextest is not installed)"
+    ))
+}
+
+/// The words after the time in `Summary [ 1.2s] 412 tests run: 412 passed, 0 skipped`.
+fn nextest_summary(output: &str) -> String {
+    let summary = output
+        .lines()
+        .rev()
+        .find(|line| line.trim_start().starts_with("Summary ["));
+    let words = summary.and_then(|line| line.split_once(']'));
+    words.map_or(String::new(), |(_, words)| words.trim().to_owned())
+}
+
+fn count_listed(output: &str) -> usize {
+    output
+        .lines()
+        .filter(|line| line.ends_with(": test"))
+        .count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_is_the_words_after_the_time() {
+        let output =
+            "   PASS [ 0.1s] a\n     Summary [   0.004s] 3 tests run: 3 passed, 0 skipped\n";
+        assert_eq!(nextest_summary(output), "3 tests run: 3 passed, 0 skipped");
+        assert_eq!(nextest_summary("something else"), "");
+    }
+
+    #[test]
+    fn only_tests_are_counted() {
+        assert_eq!(
+            count_listed("backoff::is_capped: test\nbig: benchmark\nretry::once: test\n"),
+            2
+        );
+        assert_eq!(count_listed("   Compiling x v0.1.0\n"), 0);
+    }
+}
