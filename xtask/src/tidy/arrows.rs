@@ -153,10 +153,10 @@ fn judge(edge: &Edge) -> Option<Finding> {
     } else {
         "dependency"
     };
-    let allowed = if arrow.to.is_empty() {
-        "none of our crates".to_owned()
-    } else {
-        arrow.to.join(", ")
+    let tests_to = if is_for_tests { arrow.tests_to } else { &[] };
+    let allowed = match [arrow.to, tests_to].concat().as_slice() {
+        [] => "none of our crates".to_owned(),
+        names => names.join(", "),
     };
     Some(Finding::new(
         &edge.from,
@@ -202,6 +202,50 @@ mod tests {
         ] {
             check(lower, "towpath", Development, false);
         }
+    }
+
+    #[test]
+    fn edges_are_read_from_the_manifests() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let full = dir.path().join(path);
+            std::fs::create_dir_all(full.parent().unwrap()).unwrap();
+            std::fs::write(full, text).unwrap();
+        };
+        let core =
+            "[dependencies]\nstores = { path = \"../stores\", package = \"towpath-stores\" }";
+        let stores = "[dev-dependencies]\ntowpath-stores = { path = \".\" }";
+        write(
+            "Cargo.toml",
+            "[workspace]\nmembers = [\"core\", \"stores\"]\nresolver = \"3\"\n",
+        );
+        for (dir, dependencies) in [("core", core), ("stores", stores)] {
+            write(
+                &format!("{dir}/Cargo.toml"),
+                &format!(
+                    "[package]\nname = \"towpath-{dir}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n{dependencies}\n"
+                ),
+            );
+            write(&format!("{dir}/src/lib.rs"), "");
+        }
+        let metadata = cargo_metadata::MetadataCommand::new()
+            .current_dir(dir.path())
+            .no_deps()
+            .exec()
+            .unwrap();
+
+        let edges = edges(&metadata, &["towpath-core", "towpath-stores"]);
+        let findings: Vec<_> = edges
+            .iter()
+            .filter_map(judge)
+            .map(|finding| finding.to_string())
+            .collect();
+        assert_eq!(edges.len(), 1, "{edges:?}");
+        assert!(
+            findings[0]
+                .starts_with("towpath-core: has the dependency towpath-stores; it may name none"),
+            "{findings:?}"
+        );
     }
 
     #[test]

@@ -21,8 +21,9 @@ pub(crate) struct SourceFile {
 }
 
 impl Tree {
-    pub(crate) fn read() -> Result<Self> {
-        let metadata = MetadataCommand::new().no_deps().exec()?;
+    /// Reads the workspace that `dir` is in.
+    pub(crate) fn read(dir: &Path) -> Result<Self> {
+        let metadata = MetadataCommand::new().current_dir(dir).no_deps().exec()?;
         let files = read_files(metadata.workspace_root.as_std_path())?;
         Ok(Self { metadata, files })
     }
@@ -101,4 +102,53 @@ fn list_files(root: &Path) -> Result<Vec<String>> {
     paths.sort();
     paths.dedup();
     Ok(paths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_files_are_those_of_the_next_commit() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |path: &str, bytes: &[u8]| {
+            let full = dir.path().join(path);
+            std::fs::create_dir_all(full.parent().unwrap()).unwrap();
+            std::fs::write(full, bytes).unwrap();
+        };
+        let git = |arguments: &[&str]| {
+            let status = Command::new("git")
+                .args(arguments)
+                .current_dir(dir.path())
+                .status();
+            assert!(status.unwrap().success(), "git {arguments:?}");
+        };
+        git(&["init", "--quiet"]);
+        write(".gitignore", b"target\n");
+        write("tracked.md", b"a");
+        write("deleted.md", b"a");
+        git(&["add", "."]);
+        std::fs::remove_file(dir.path().join("deleted.md")).unwrap();
+        write("deep/new.md", b"a");
+        write("target/ignored.md", b"a");
+        write("picture.png", &[0x89, 0xff]);
+
+        let files = read_files(dir.path()).unwrap();
+        let paths: Vec<_> = files.iter().map(|file| file.path.as_str()).collect();
+        assert_eq!(paths, [".gitignore", "deep/new.md", "tracked.md"]);
+    }
+
+    #[test]
+    fn inputs_of_compile_tests_are_no_source_of_ours() {
+        let paths = [
+            "crates/towpath-macros/tests/ui/refused.rs",
+            "crates/towpath-macros/src/lib.rs",
+        ];
+        let tree = Tree {
+            metadata: MetadataCommand::new().no_deps().exec().unwrap(),
+            files: paths.map(|path| SourceFile::new(path, "")).into(),
+        };
+        let rust: Vec<_> = tree.rust_files().map(|file| file.path.as_str()).collect();
+        assert_eq!(rust, [paths[1]]);
+    }
 }

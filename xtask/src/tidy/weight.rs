@@ -38,8 +38,14 @@ fn foreign_crates<'g>(graph: &'g str, ours: &[&str]) -> BTreeSet<(&'g str, &'g s
             let mut words = line.split_whitespace();
             Some((words.next()?, words.next()?))
         })
-        .filter(|(name, version)| version.starts_with('v') && !ours.contains(name))
+        .filter(|(name, version)| is_version(version) && !ours.contains(name))
         .collect()
+}
+
+/// Tells the lines of the graph from warnings that cargo prints among them.
+fn is_version(word: &str) -> bool {
+    word.strip_prefix('v')
+        .is_some_and(|number| number.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 fn too_heavy(count: usize) -> Option<Finding> {
@@ -57,7 +63,8 @@ mod tests {
 
     #[test]
     fn each_version_counts_once_and_our_own_not_at_all() {
-        let graph = "towpath v0.1.0 (/checkout/crates/towpath)\n\
+        let graph = "warning: virtual workspace\n\
+                     towpath v0.1.0 (/checkout/crates/towpath)\n\
                      towpath-core v0.1.0 (/checkout/crates/towpath-core)\n\
                      serde v1.0.2\n\
                      serde_derive v1.0.2 (proc-macro)\n\
