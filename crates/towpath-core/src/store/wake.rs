@@ -8,6 +8,8 @@ use std::pin::Pin;
 pub enum Topic {
     /// A message may have become ready.
     Work,
+    /// A message was scheduled: the next one may be due earlier than was thought.
+    Schedule,
     /// A message changed its status or its details.
     Change,
     /// A running message was revoked.
@@ -16,7 +18,12 @@ pub enum Topic {
 
 impl Topic {
     /// Every topic.
-    pub const ALL: [Topic; 3] = [Topic::Work, Topic::Change, Topic::Revocation];
+    pub const ALL: [Topic; 4] = [
+        Topic::Work,
+        Topic::Schedule,
+        Topic::Change,
+        Topic::Revocation,
+    ];
 }
 
 /// One waiter of one topic.
