@@ -1,1 +1,55 @@
-//! Placeholder.
+//! The stores of Towpath, and the suite that every store passes.
+//!
+//! The contract is [`towpath_core::Store`]; here are those who keep it. Each store is a directory with
+//! the same file names, one file per verb, so that who knows one finds his way in the next.
+//!
+//! * [`memory`]: everything in this process. The reference for the suite, and what users test with.
+//! * `sqlite` (feature `sqlite`): one file on this machine, for several processes.
+//! * `conformance` (feature `conformance`): one named case per promise of the contract, for any store.
+//! * `faulty` (feature `conformance`): a wrapper that fails or crashes at the n-th call.
+//!
+//! Users name the crate `towpath`; this one is public so that its siblings can meet, and semver
+//! covers only what the facade re-exports.
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+#[cfg(feature = "conformance")]
+pub mod faulty;
+pub mod memory;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+
+use std::sync::Arc;
+
+use towpath_core::url::Scheme;
+use towpath_core::{Clock, Result, Store, StoreUrl, SystemClock};
+
+pub use memory::MemoryStore;
+
+/// Opens the store that `url` names, with the clocks of the operating system.
+///
+/// # Errors
+///
+/// As the store says it cannot be opened; [`Kind::Unsupported`](towpath_core::Kind::Unsupported) when
+/// this build has no such store.
+pub fn open(url: &StoreUrl) -> Result<Arc<dyn Store>> {
+    open_with(url, Arc::new(SystemClock::new()))
+}
+
+/// As [`open`], with a clock that is handed in: tests move time instead of waiting for it.
+///
+/// # Errors
+///
+/// As [`open`].
+pub fn open_with(url: &StoreUrl, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>> {
+    match url.scheme() {
+        Scheme::Memory => Ok(Arc::new(MemoryStore::open(url, clock))),
+        #[cfg(feature = "sqlite")]
+        Scheme::Sqlite => Ok(Arc::new(sqlite::SqliteStore::open(url, clock)?)),
+        #[cfg(not(feature = "sqlite"))]
+        Scheme::Sqlite => Err(towpath_core::Error::new(
+            towpath_core::Kind::Unsupported,
+            format!("{url}: this build has no SQLite store; build with the feature `sqlite`"),
+        )),
+    }
+}

@@ -1,0 +1,1 @@
+//! The suite that every store passes: one named case per promise of the contract.
