@@ -1,0 +1,43 @@
+//! What every command is handed.
+
+use towpath_core::StoreUrl;
+use towpath_runtime::{App, Broker};
+
+use crate::output::{Out, escape};
+
+/// What every command is handed: the app on its opened store, and where the output goes.
+pub(crate) struct Env {
+    /// The app, on the store that was asked for.
+    pub(crate) app: App,
+    /// The store that was asked for; `None` when it is the one that the app was made with.
+    pub(crate) store_url: Option<StoreUrl>,
+    /// How this program is called in the commands that it tells the user to paste.
+    pub(crate) program: String,
+    /// Standard output, as text or as JSON.
+    pub(crate) out: Out,
+}
+
+impl Env {
+    /// The broker of the app.
+    pub(crate) fn broker(&self) -> Broker {
+        self.app.broker()
+    }
+
+    /// Whether output is meant for programs.
+    pub(crate) fn json(&self) -> bool {
+        self.out.json
+    }
+
+    /// The command line that runs `rest` on the same store, to be pasted.
+    pub(crate) fn command(&self, rest: &str) -> String {
+        let program = &self.program;
+        match &self.store_url {
+            Some(url) => {
+                let url = url.to_string();
+                let url = escape::shell_word(&url);
+                format!("{program} --store {url} {rest}")
+            }
+            None => format!("{program} {rest}"),
+        }
+    }
+}
