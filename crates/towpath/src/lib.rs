@@ -1,1 +1,59 @@
-//! Placeholder.
+#![doc = include_str!("docs/book.md")]
+
+#[cfg(feature = "cli")]
+pub mod cli;
+pub mod testing;
+
+pub use towpath_core::backoff;
+pub use towpath_core::message::{
+    Attempt, AttemptError, AttemptOutcome, Metadata, Record, ResultRecord, Start,
+};
+pub use towpath_core::store::{
+    Finding, LineCount, QueueRecord, Retention, Section, StateCounts, Update, WorkerRecord,
+};
+pub use towpath_core::{
+    Backoff, Clock, Codec, CodecName, Codecs, Draft, Error, FailReason, IncarnationId, Kind,
+    ManualClock, Mechanism, Message, MessageId, Namespace, Options, Payload, QueueName, Result,
+    Retries, State, Status, Store, StoreUrl, SystemClock, TaskName, Timestamp, Token, codec,
+    limits, store,
+};
+#[cfg(feature = "macros")]
+pub use towpath_macros::task;
+pub use towpath_runtime::{
+    App, Body, Broker, Bulk, BulkOutcome, CancelReason, Cancellation, ConsumerBuilder, Context,
+    Data, Deliveries, Delivery, Encoder, Filter, FnTask, Limits, Listen, Metrics, MetricsSnapshot,
+    Needs, Outcome, Policy, ResultMeta, ResultPool, ResultStream, Results, StatusUpdate, Statuses,
+    StopReport, Submit, Submitted, Task, TaskError, TaskSettings, Updates, Worker, WorkerBuilder,
+    blocking, draft_of, from_blocking_fn, from_fn,
+};
+pub use towpath_stores::memory::MemoryStore;
+#[cfg(feature = "sqlite")]
+pub use towpath_stores::sqlite::SqliteStore;
+
+use std::sync::Arc;
+
+/// Names the store of a URL: `memory:`, `sqlite:PATH` or `sqlite://PATH`, with `?namespace=NAME` and,
+/// on SQLite, `?durability=normal|full`.
+///
+/// Nothing is opened yet: the first use opens the store, and its error then names the URL.
+///
+/// ```
+/// let store = towpath::open("memory:")?;
+/// assert_eq!(store.url(), "memory:");
+/// assert!(towpath::open("jobs.db").unwrap_err().to_string().contains("sqlite:PATH"));
+/// # Ok::<(), towpath::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// [`Kind::Invalid`] when the URL is malformed, [`Kind::Unsupported`] when this build lacks its store.
+pub fn open(url: &str) -> Result<Arc<dyn Store>> {
+    towpath_stores::open(&url.parse()?)
+}
+
+/// What the code that `#[task]` writes relies on; not covered by semver.
+#[doc(hidden)]
+pub mod __private {
+    pub use serde;
+    pub use towpath_runtime::task::{FromBoxable, FromTaskError, Thrown};
+}

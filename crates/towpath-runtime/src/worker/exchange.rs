@@ -1,0 +1,471 @@
+//! Settles what has ended and claims what there is room for, in one step of the store.
+//!
+//! One loop per mechanism. While a step is under way slots go on with what waits in the inbox, and
+//! what ends meanwhile makes the next batch: the busier the worker, the larger its batches.
+//!
+//! **Prefetch** is what is claimed beyond the slots. It follows the pace: as much as the slots got
+//! through in the last 50 ms, at most `prefetch`. Slow tasks are claimed one per free slot, and
+//! nobody hoards what another worker could run.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+use towpath_core::store::{
+    Claim, Selection, Settle, SettleRequest, Settled, Standing, Topic, Verdict, Watch,
+};
+use towpath_core::{AttemptError, Error, FailReason, Kind, Message, Result, limits};
+
+use super::finished::{After, End, Finished, Hook, Hooks};
+use super::inbox::Claimed;
+use super::pool::Pool;
+use super::shutdown::{Phase, Phases};
+use super::tenancy::Tenancy;
+use super::tenure::Tenure;
+use crate::app::Shared;
+
+/// How far ahead of the slots to claim.
+const AHEAD: Duration = Duration::from_millis(50);
+/// Most attempts settled in one step.
+const SETTLE_MAX: usize = 4_096;
+
+/// The loop that settles and claims for one pool.
+pub(crate) struct Exchange {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) tenancy: Arc<Tenancy>,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) phases: Phases,
+    ended: mpsc::UnboundedReceiver<Finished>,
+    selection: Arc<Selection>,
+    prefetch: usize,
+    watch: Box<dyn Watch>,
+    /// Nothing was left to claim the last time, and nobody has rung since.
+    idle: bool,
+    turn: u64,
+    pace: Pace,
+    hooks: JoinSet<()>,
+    /// Told whenever the pool has nothing in hand and nothing to claim.
+    drained: Arc<Notify>,
+}
+
+impl Exchange {
+    pub(crate) fn new(
+        tenancy: Arc<Tenancy>,
+        pool: Arc<Pool>,
+        ended: mpsc::UnboundedReceiver<Finished>,
+        selection: Arc<Selection>,
+        prefetch: usize,
+        phases: Phases,
+    ) -> Self {
+        let shared = tenancy.shared().clone();
+        let watch = shared.store.watch(Topic::Work);
+        Self {
+            shared,
+            tenancy,
+            pool,
+            phases,
+            ended,
+            selection,
+            prefetch,
+            watch,
+            idle: false,
+            turn: 0,
+            pace: Pace::new(),
+            hooks: JoinSet::new(),
+            drained: Arc::default(),
+        }
+    }
+
+    pub(crate) fn drained(&self) -> Arc<Notify> {
+        self.drained.clone()
+    }
+
+    /// Runs until the worker ends; then waits shortly for hooks that still run.
+    pub(crate) async fn run(mut self) {
+        while self.phases.current() == Phase::Running {
+            let tenure = self.tenancy.current();
+            if tenure.is_lost() {
+                self.forget_lost().await;
+                continue;
+            }
+            let ended = self.take_ended();
+            let claim = self.claim(&tenure);
+            if ended.is_empty() && claim.is_none() {
+                self.wait(&tenure).await;
+            } else {
+                self.step(&tenure, ended, claim).await;
+            }
+        }
+        self.end().await;
+    }
+
+    fn take_ended(&mut self) -> Vec<Finished> {
+        let mut ended = Vec::new();
+        while ended.len() < SETTLE_MAX
+            && let Ok(one) = self.ended.try_recv()
+        {
+            ended.push(one);
+        }
+        self.pool.let_go(ended.len());
+        ended
+    }
+
+    /// What to claim now, if there is room and there may be work.
+    fn claim(&mut self, tenure: &Tenure) -> Option<Claim> {
+        let capacity = self.pool.capacity();
+        if self.idle || capacity == 0 || !tenure.may_start() {
+            return None;
+        }
+        let max = (capacity + self.pace.ahead(self.prefetch))
+            .saturating_sub(self.pool.in_hand())
+            .min(limits::BATCH);
+        if max == 0 {
+            return None;
+        }
+        self.turn += 1;
+        let selection = self.selection.clone();
+        Some(Claim {
+            incarnation: tenure.id,
+            max,
+            selection,
+            turn: self.turn,
+        })
+    }
+
+    /// Waits for anything that gives the loop something to do.
+    async fn wait(&mut self, tenure: &Tenure) {
+        if self.idle && self.pool.in_hand() == 0 {
+            self.drained.notify_one();
+        }
+        let fallback = self.shared.store.capabilities().fallback_poll;
+        let fallback = fallback.mul_f64(0.75 + 0.5 * fastrand::f64());
+        let mut first = None;
+        tokio::select! {
+            one = self.ended.recv() => first = one,
+            () = self.watch.changed(), if self.idle => self.idle = false,
+            () = tokio::time::sleep(fallback) => self.idle = false,
+            () = tenure.until_lost() => {}
+            () = self.phases.reached(Phase::Stopping) => {}
+            Some(hook) = self.hooks.join_next() => self.hook_ended(hook),
+        }
+        if let Some(first) = first {
+            self.pool.let_go(1);
+            let mut ended = vec![first];
+            ended.append(&mut self.take_ended());
+            let claim = self.claim(tenure);
+            self.step(tenure, ended, claim).await;
+        }
+    }
+
+    /// One step of the store: settles, claims, and passes on what came of it.
+    async fn step(&mut self, tenure: &Tenure, ended: Vec<Finished>, claim: Option<Claim>) {
+        self.pace.note(ended.len());
+        let (items, afters) = self.sort(tenure, ended);
+        if items.is_empty() && claim.is_none() {
+            return;
+        }
+        let asked = claim.as_ref().map(|claim| claim.max);
+        match self.settle(tenure, items, claim).await {
+            Ok(Settled {
+                items: answers,
+                claimed,
+            }) => {
+                if let Some(asked) = asked {
+                    let alone = claimed.first().is_some_and(|m| m.counters.claimed_alone());
+                    self.idle = claimed.len() < asked && !alone;
+                }
+                self.take_in(claimed);
+                self.conclude(tenure, answers, afters).await;
+            }
+            Err((error, unsettled)) => {
+                self.shared
+                    .report(&error.clone().about("settling and claiming"));
+                self.again(tenure, unsettled, afters, &error).await;
+            }
+        }
+    }
+
+    /// Parts what is to be settled from what is over without.
+    fn sort(&mut self, tenure: &Tenure, ended: Vec<Finished>) -> (Vec<Settle>, Vec<After>) {
+        let mut items = Vec::with_capacity(ended.len());
+        let mut afters = Vec::with_capacity(ended.len());
+        for Finished {
+            tenure: held_by,
+            end,
+        } in ended
+        {
+            match end {
+                End::Settle(settle, after) if held_by.id == tenure.id => {
+                    items.push(settle);
+                    afters.push(after);
+                }
+                End::Settle(..) | End::LeaseLost => self.shared.metrics.lease_lost(1),
+                End::Revoked(hooks) => self.revoked(hooks),
+            }
+        }
+        (items, afters)
+    }
+
+    async fn settle(
+        &mut self,
+        tenure: &Tenure,
+        items: Vec<Settle>,
+        claim: Option<Claim>,
+    ) -> Result<Settled, (Error, Vec<Settle>)> {
+        self.shared.metrics.exchanges(1);
+        if items.is_empty()
+            && let Some(claim) = claim
+        {
+            let claimed = self
+                .shared
+                .store
+                .claim(claim)
+                .await
+                .map_err(|e| (e, Vec::new()))?;
+            return Ok(Settled {
+                items: Vec::new(),
+                claimed,
+            });
+        }
+        // Kept for a second try; payloads are shared, not copied.
+        let kept = items.clone();
+        let request = SettleRequest {
+            incarnation: tenure.id,
+            items,
+            claim,
+        };
+        self.shared
+            .store
+            .settle(request)
+            .await
+            .map_err(|error| (error, kept))
+    }
+
+    fn take_in(&self, claimed: Vec<Message>) {
+        if claimed.is_empty() {
+            return;
+        }
+        self.shared.metrics.claimed(claimed.len() as u64);
+        let tenure = self.tenancy.current();
+        let with_tenure = |message| Claimed {
+            tenure: tenure.clone(),
+            message,
+        };
+        self.pool
+            .take_in(claimed.into_iter().map(with_tenure).collect());
+    }
+
+    /// Runs the hooks of what was accepted, and finds out why the rest was not.
+    async fn conclude(&mut self, tenure: &Tenure, answers: Vec<Result<()>>, afters: Vec<After>) {
+        let mut refused = Vec::new();
+        for (answer, after) in answers.into_iter().zip(afters) {
+            match answer {
+                Ok(()) => self.accepted(after),
+                Err(error) => refused.push((error, after)),
+            }
+        }
+        for (error, after) in refused {
+            self.refused(tenure, error, after).await;
+        }
+    }
+
+    async fn refused(&mut self, tenure: &Tenure, error: Error, after: After) {
+        let Some(hooks) = after.hooks() else { return };
+        let token = hooks.ctx.token();
+        if error.kind() != Kind::LeaseLost {
+            self.shared.report(
+                &error
+                    .clone()
+                    .about(format!("settling message {}", token.id)),
+            );
+            return self.unsettleable(tenure, &hooks, &error).await;
+        }
+        self.shared.metrics.lease_lost(1);
+        tracing::info!(%token, "an attempt ended after its lease was lost; its end was refused");
+        let standing = self.shared.store.standing(tenure.id, vec![token]).await;
+        if standing.is_ok_and(|standing| standing == [Standing::Revoked]) {
+            self.revoked(hooks);
+        }
+    }
+
+    /// The store takes this end of an attempt from nobody: the attempt counts as failed, so that the
+    /// message does not stay with a worker that is done with it.
+    async fn unsettleable(&mut self, tenure: &Tenure, hooks: &Hooks, error: &Error) {
+        let verdict = Verdict::Fail {
+            reason: FailReason::Rejected,
+            error: AttemptError::new("unsettleable", error.to_string()),
+        };
+        let settle = Settle {
+            token: hooks.ctx.token(),
+            started_at: None,
+            verdict,
+        };
+        if let Err((error, _)) = self.settle(tenure, vec![settle], None).await {
+            self.shared.report(&error);
+        }
+    }
+
+    fn accepted(&mut self, after: After) {
+        after.count(&self.shared.metrics);
+        if let After::Hook(hooks, hook) = after {
+            self.spawn_hook(hooks, hook);
+        }
+    }
+
+    fn revoked(&mut self, hooks: Hooks) {
+        self.accepted(After::Hook(hooks, Hook::Revocation));
+    }
+
+    fn spawn_hook(&mut self, hooks: Hooks, hook: Hook) {
+        if hooks.policy.is_some() {
+            self.hooks.spawn(hooks.run(hook, self.shared.clone()));
+        }
+    }
+
+    fn hook_ended(&self, hook: Result<(), tokio::task::JoinError>) {
+        // Panics inside hooks are caught before; this is a hook that was aborted with its runtime.
+        if let Err(error) = hook {
+            self.shared.report(&Error::new(
+                Kind::Stopped,
+                format!("a hook did not end: {error}"),
+            ));
+        }
+    }
+
+    /// The store did not serve: settle again, in growing steps, for as long as the lease holds.
+    /// What no store call can settle (a permanent error) is tried as a plain retry of the message.
+    async fn again(
+        &mut self,
+        tenure: &Tenure,
+        items: Vec<Settle>,
+        afters: Vec<After>,
+        error: &Error,
+    ) {
+        if error.kind() == Kind::LeaseLost {
+            tenure.lose();
+            self.shared.metrics.lease_lost(items.len() as u64);
+            return;
+        }
+        let mut wait = Duration::from_millis(20);
+        let mut items = items;
+        while !items.is_empty() && !tenure.is_lost() {
+            tokio::time::sleep(wait.mul_f64(0.5 + fastrand::f64())).await;
+            wait = (wait * 2).min(Duration::from_secs(1));
+            match self.settle(tenure, items, None).await {
+                Ok(Settled { items: answers, .. }) => {
+                    return self.conclude(tenure, answers, afters).await;
+                }
+                Err((error, _)) if error.kind() == Kind::LeaseLost => return tenure.lose(),
+                Err((error, kept)) => {
+                    self.shared.report(&error.about("settling"));
+                    items = kept;
+                }
+            }
+        }
+        if items.is_empty() {
+            // Only the claim failed. A short wait, so that a store that is away spins no core.
+            tokio::time::sleep(Duration::from_millis(200).mul_f64(0.5 + fastrand::f64())).await;
+        }
+    }
+
+    /// The lease was lost: what was claimed under it is somebody else's. Waits for the next one.
+    async fn forget_lost(&mut self) {
+        let dropped = self.pool.inbox.drain(|claimed| claimed.tenure.is_lost());
+        self.pool.let_go(dropped.len());
+        self.shared.metrics.lease_lost(dropped.len() as u64);
+        let (tenancy, phases) = (self.tenancy.clone(), self.phases.clone());
+        let mut lost = None;
+        tokio::select! {
+            _ = tenancy.good() => self.idle = false,
+            one = self.ended.recv() => lost = one,
+            () = phases.reached(Phase::Stopping) => {}
+        }
+        if let Some(lost) = lost {
+            self.pool.let_go(1);
+            let tenure = self.tenancy.current();
+            self.sort(&tenure, vec![lost]);
+        }
+    }
+
+    /// Gives back what waits, settles what still ends, and lets the hooks finish.
+    async fn end(mut self) {
+        let tenure = self.tenancy.current();
+        self.release_waiting(&tenure).await;
+        while self.pool.in_hand() > 0 {
+            let Some(first) = self.ended.recv().await else {
+                break;
+            };
+            self.pool.let_go(1);
+            let mut ended = vec![first];
+            ended.append(&mut self.take_ended());
+            self.step(&tenure, ended, None).await;
+        }
+        self.pool.inbox.close();
+        let hooks = async { while self.hooks.join_next().await.is_some() {} };
+        if tokio::time::timeout(Duration::from_secs(5), hooks)
+            .await
+            .is_err()
+        {
+            self.shared.report(&Error::new(
+                Kind::Stopped,
+                "hooks were still running 5 s after the end",
+            ));
+        }
+    }
+
+    async fn release_waiting(&mut self, tenure: &Arc<Tenure>) {
+        let waiting = self.pool.inbox.drain(|_| true);
+        self.pool.let_go(waiting.len());
+        let release = |claimed: Claimed| {
+            let token = claimed.message.token();
+            let settle = Settle {
+                token,
+                started_at: None,
+                verdict: Verdict::Release,
+            };
+            Finished {
+                tenure: claimed.tenure,
+                end: End::Settle(settle, After::Released),
+            }
+        };
+        let released: Vec<_> = waiting.into_iter().map(release).collect();
+        if !released.is_empty() {
+            self.step(tenure, released, None).await;
+        }
+    }
+}
+
+/// How fast attempts end, smoothed.
+struct Pace {
+    per_second: f64,
+    noted: Instant,
+}
+
+impl Pace {
+    fn new() -> Self {
+        Self {
+            per_second: 0.0,
+            noted: Instant::now(),
+        }
+    }
+
+    fn note(&mut self, ended: usize) {
+        let elapsed = self.noted.elapsed().as_secs_f64().max(1e-6);
+        self.noted = Instant::now();
+        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+        let sample = ended as f64 / elapsed;
+        self.per_second = 0.7 * self.per_second + 0.3 * sample;
+    }
+
+    /// How many messages to hold beyond the slots, at most `limit`.
+    fn ahead(&self, limit: usize) -> usize {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "saturates at 0 and usize::MAX"
+        )]
+        let ahead = (self.per_second * AHEAD.as_secs_f64()) as usize;
+        ahead.min(limit)
+    }
+}

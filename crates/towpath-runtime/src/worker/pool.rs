@@ -1,0 +1,137 @@
+//! The slots of one mechanism: each runs one attempt after the other.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::mpsc;
+use towpath_core::Mechanism;
+use towpath_core::store::{Settle, Verdict};
+use tracing::Instrument as _;
+
+use super::attempt::Attempt;
+use super::finished::{After, End, Finished};
+use super::inbox::{Claimed, Inbox};
+use super::threads::{SlotThread, Threads};
+use crate::app::Shared;
+use crate::cancel::Canceller;
+use crate::context::Context;
+
+/// The slots of one mechanism and the messages that wait for them.
+pub(crate) struct Pool {
+    shared: Arc<Shared>,
+    pub(crate) mechanism: Mechanism,
+    slots: usize,
+    pub(crate) inbox: Inbox,
+    threads: Arc<Threads>,
+    /// Messages that were claimed and whose end was not yet taken in by the exchange.
+    in_hand: AtomicUsize,
+    finished: mpsc::UnboundedSender<Finished>,
+}
+
+impl Pool {
+    /// A pool, and where its ended attempts come out. Their channel is bounded by what is in hand.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        mechanism: Mechanism,
+        slots: usize,
+    ) -> (Arc<Self>, mpsc::UnboundedReceiver<Finished>) {
+        let (finished, ended) = mpsc::unbounded_channel();
+        let threads = Threads::new(slots);
+        let (inbox, in_hand) = (Inbox::new(), AtomicUsize::new(0));
+        let pool = Self {
+            shared,
+            mechanism,
+            slots,
+            inbox,
+            threads,
+            in_hand,
+            finished,
+        };
+        (Arc::new(pool), ended)
+    }
+
+    /// Starts the slots; they end when the inbox is closed.
+    pub(crate) fn start(self: &Arc<Self>) {
+        for slot in 0..self.slots {
+            tokio::spawn(self.clone().slot(slot));
+        }
+    }
+
+    /// How many attempts may run at once: fewer than its slots when blocking bodies were left behind.
+    pub(crate) fn capacity(&self) -> usize {
+        match self.mechanism {
+            Mechanism::Async => self.slots,
+            Mechanism::Thread => self.threads.capacity(),
+        }
+    }
+
+    pub(crate) fn in_hand(&self) -> usize {
+        self.in_hand.load(Ordering::Acquire)
+    }
+
+    /// Takes in what was claimed.
+    pub(crate) fn take_in(&self, claimed: Vec<Claimed>) {
+        self.in_hand.fetch_add(claimed.len(), Ordering::AcqRel);
+        self.inbox.push(claimed);
+    }
+
+    /// Messages have left: their end was taken in.
+    pub(crate) fn let_go(&self, count: usize) {
+        self.in_hand.fetch_sub(count, Ordering::AcqRel);
+    }
+
+    async fn slot(self: Arc<Self>, number: usize) {
+        let mut thread = SlotThread::new(self.threads.clone());
+        loop {
+            if self.mechanism == Mechanism::Thread {
+                self.threads.admitted(number).await;
+            }
+            let Some(claimed) = self.inbox.pop().await else {
+                return;
+            };
+            let finished = self.run(claimed, &mut thread).await;
+            // The receiver is the exchange; once it is gone nobody is left to be told.
+            let _ = self.finished.send(finished);
+        }
+    }
+
+    pub(super) async fn run(&self, claimed: Claimed, thread: &mut SlotThread) -> Finished {
+        let Claimed { tenure, message } = claimed;
+        if tenure.is_lost() {
+            return Finished {
+                tenure,
+                end: End::LeaseLost,
+            };
+        }
+        let token = message.token();
+        let task = self
+            .shared
+            .registry
+            .get(&message.task)
+            .filter(|_| tenure.may_start());
+        let Some(task) = task else {
+            let settle = Settle {
+                token,
+                started_at: None,
+                verdict: Verdict::Release,
+            };
+            return Finished {
+                tenure,
+                end: End::Settle(settle, After::Released),
+            };
+        };
+        let (canceller, cancellation) = Canceller::new();
+        tenure.started(token, canceller);
+        self.shared.metrics.started(1);
+        let running = self.shared.metrics.running();
+        let span = tracing::info_span!("attempt", task = %message.task, %token);
+        let ctx = Context::new(message, tenure.id, cancellation, self.shared.clone());
+        let end = Attempt::new(&self.shared, task, ctx)
+            .run(thread)
+            .instrument(span)
+            .await;
+        drop(running);
+        tenure.ended(token);
+        Finished { tenure, end }
+    }
+}

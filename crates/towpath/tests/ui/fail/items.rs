@@ -1,0 +1,9 @@
+use towpath::task;
+
+#[task]
+struct Thing;
+
+#[task]
+mod inner {}
+
+fn main() {}
