@@ -31,7 +31,7 @@ pub use codec::{Codec, Codecs};
 pub use error::{Error, Kind, Result};
 pub use ids::{IncarnationId, MessageId, Token};
 pub use life::{FailReason, State, Status, Verb};
-pub use message::{AttemptError, Draft, Mechanism, Message, Options};
+pub use message::{AttemptError, Draft, Mechanism, Message, Options, Record};
 pub use name::{CodecName, Namespace, QueueName, TaskName};
 pub use payload::Payload;
 pub use retry::Retries;

@@ -41,7 +41,7 @@ macro_rules! counters {
         impl MetricsSnapshot {
             /// Every counter as Prometheus text (exposition format 0.0.4).
             #[cfg(feature = "metrics")]
-            pub fn to_prometheus(&self) -> String {
+            pub fn to_prometheus(self) -> String {
                 use std::fmt::Write as _;
                 let mut text = String::new();
                 let mut one = |name: &str, kind: &str, value: f64| {

@@ -140,7 +140,7 @@ impl BulkOutcome {
             match answer {
                 Ok(_) => self.changed += 1,
                 Err(e) if matches!(e.kind(), Kind::NotFound | Kind::WrongState) => {
-                    self.skipped += 1
+                    self.skipped += 1;
                 }
                 Err(e) => return Err(e),
             }

@@ -61,7 +61,7 @@ impl Filter {
                 let value = record.options.metadata.get(name);
                 value.is_some_and(|value| match value {
                     serde_json::Value::String(text) => text == wanted,
-                    other => other.to_string() == *wanted,
+                    other => wanted == &other.to_string(),
                 })
             })
     }

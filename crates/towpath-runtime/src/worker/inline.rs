@@ -65,7 +65,10 @@ async fn run_one(
     let Finished { end, .. } = pool.run(claimed, thread).await;
     let (settle, after) = match end {
         End::Settle(settle, after) => (settle, after),
-        End::Revoked(hooks) => return Ok(hooks.run(Hook::Revocation, shared.clone()).await),
+        End::Revoked(hooks) => {
+            hooks.run(Hook::Revocation, shared.clone()).await;
+            return Ok(());
+        }
         End::LeaseLost => return Ok(()),
     };
     let request = SettleRequest {

@@ -93,13 +93,13 @@ impl Tenure {
     pub(crate) fn started(&self, token: Token, canceller: Canceller) {
         let running = Running {
             claims: token.claims,
-            canceller: canceller.clone(),
+            canceller,
             told: false,
         };
         self.running().insert(token.id, running);
         // A lease lost between the check and this line has called off everything but this attempt.
         if self.is_lost() {
-            canceller.cancel(CancelReason::LeaseLost);
+            self.cancel(token, CancelReason::LeaseLost);
         }
     }
 

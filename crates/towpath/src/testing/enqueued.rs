@@ -8,7 +8,6 @@ use towpath_core::{Codecs, Record};
 /// Messages of one task that wait: at least one. Each assertion narrows them down and panics, with
 /// what there was, when none is left.
 #[derive(Debug, Clone)]
-#[must_use = "assert something about them, or use `_ =`"]
 pub struct Enqueued {
     records: Vec<Record>,
     caller: &'static Location<'static>,

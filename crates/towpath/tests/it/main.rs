@@ -1,0 +1,5 @@
+//! Towpath as its users see it.
+
+mod hello;
+mod macros;
+mod testing;
