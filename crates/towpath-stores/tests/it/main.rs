@@ -1,0 +1,3 @@
+//! The tests of the stores: the suite over each of them, faults at every call, random lives.
+
+mod conformance;
