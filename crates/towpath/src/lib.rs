@@ -57,3 +57,8 @@ pub mod __private {
     pub use serde;
     pub use towpath_runtime::task::{FromBoxable, FromTaskError, Thrown};
 }
+
+/// The code of the guide and the README is compiled with the documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide/quickstart.md")]
+mod guide {}
