@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use humantime::format_duration;
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Expr, ExprAssign, ExprCall, Path};
@@ -129,7 +130,8 @@ impl Bounds {
         if let (Some(floor), Some(ceiling)) = (bounds.floor, bounds.ceiling)
             && floor > ceiling
         {
-            let message = format!("the floor {floor:?} is above the ceiling {ceiling:?}");
+            let (floor, ceiling) = (format_duration(floor), format_duration(ceiling));
+            let message = format!("the floor {floor} is above the ceiling {ceiling}");
             return Err(syn::Error::new_spanned(arguments[0], message));
         }
         Ok(bounds)
@@ -235,7 +237,7 @@ mod tests {
         check(r#"constant("5s", jitter = 1.5)"#, "from 0 to 1");
         check(
             r#"constant("5s", floor = "2s", ceiling = "1s")"#,
-            "floor 2s is above the ceiling 1s",
+            "the floor 2s is above the ceiling 1s",
         );
     }
 }

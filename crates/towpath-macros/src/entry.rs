@@ -39,10 +39,14 @@ impl Entry {
 impl Parse for Entry {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         // `crate` is a keyword, so an identifier of any kind.
+        if !input.peek(Ident::peek_any) {
+            return Err(input.error("expected an option such as `queue = \"mail\"`"));
+        }
         let key = input.call(Ident::parse_any)?;
         let value = match input.parse::<Option<Token![=]>>()? {
             Some(_) => Some(input.parse()?),
-            None => None,
+            None if input.is_empty() || input.peek(Token![,]) => None,
+            None => return Err(input.error(format!("expected `{key} = …`"))),
         };
         Ok(Self { key, value })
     }

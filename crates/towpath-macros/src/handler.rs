@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 use syn::ext::IdentExt;
-use syn::{Attribute, Item, ItemFn, Safety, Signature};
+use syn::{AttrStyle, Attribute, Item, ItemFn, Safety, Signature};
 
 use crate::errors::Errors;
 use crate::parameters::{self, Parameter};
@@ -19,14 +19,19 @@ pub(crate) struct Handler {
 impl Handler {
     /// Reads the function. What speaks against it is added to `errors`; then there is no handler.
     pub(crate) fn parse(item: TokenStream, errors: &mut Errors) -> Option<Self> {
-        let function = match errors.keep(syn::parse2(item))? {
+        let mut function = match errors.keep(syn::parse2(item))? {
             Item::Fn(function) => function,
             other => {
                 errors.push(other, "`#[task]` stands on a function");
                 return None;
             }
         };
+        for attribute in &mut function.attrs {
+            // Written inside of the body (`#![…]`), but copied to where only `#[…]` can stand.
+            attribute.style = AttrStyle::Outer;
+        }
         let mut own = Errors::default();
+        check_name(&function.sig.ident, &mut own);
         check_qualifiers(&function.sig, &mut own);
         let parameters = parameters::parse(&function.sig.inputs, &function.sig.ident, &mut own);
         let returned = Returned::parse(&function.sig.output, &mut own);
@@ -84,6 +89,20 @@ impl Handler {
 
 fn is_named(attribute: &Attribute, names: &[&str]) -> bool {
     names.iter().any(|name| attribute.path().is_ident(name))
+}
+
+/// The names of parameters in the generated code that users see.
+const TAKEN: [&str; 2] = ["args", "broker"];
+
+fn check_name(name: &Ident, errors: &mut Errors) {
+    if TAKEN.iter().any(|taken| name == taken) {
+        let message = format!(
+            "a function called `{name}` cannot be a task: the methods of the tasks beside it have a \
+             parameter of that name; call it otherwise and say `name = {:?}`",
+            name.to_string()
+        );
+        errors.push(name, message);
+    }
 }
 
 fn check_qualifiers(signature: &Signature, errors: &mut Errors) {
@@ -148,6 +167,7 @@ mod tests {
         check("extern \"C\" fn f() {}", "`extern`");
         check("fn f<T>(a: T) {}", "cannot be generic");
         check("fn f<'a>(a: Cow<'static, str>) {}", "cannot be generic");
+        check("fn args() {}", "`name = \"args\"`");
         check("fn f() where u8: Copy {}", "`where` clause");
     }
 

@@ -207,6 +207,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_option_is_refused_with_an_example() {
+        let check = |input: &str, expected: &str| assert_eq!(parse(input).1, [expected], "{input}");
+        check("\"mail\"", "expected an option such as `queue = \"mail\"`");
+        check("queue: \"mail\"", "expected `queue = …`");
+        check("queue(\"mail\")", "expected `queue = …`");
+    }
+
+    #[test]
     fn every_mistake_is_found_at_once() {
         let (options, errors) = parse(
             r#"retries = 3, queue = "a", queue = "b", timeout = "0s", mechanism = "process",

@@ -28,6 +28,8 @@ pub(super) fn tokens(task: &Task) -> TokenStream {
         #(#cfgs)*
         #[allow(dead_code)] // tidy: each program uses some of these methods
         #[allow(clippy::unused_self, clippy::trivially_copy_pass_by_ref)] // tidy: a handle is a value
+        #[allow(clippy::too_many_arguments)] // tidy: `&self` is one more than the user wrote
+        #[allow(clippy::needless_pass_by_value)] // tidy: what comes from the store is owned
         impl #ident {
             #call
             #submit

@@ -75,3 +75,47 @@ pub(crate) fn task(attribute: TokenStream, item: TokenStream) -> TokenStream {
     let errors = errors.into_tokens();
     quote!(#code #errors)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The code for one function, as text.
+    fn code(attribute: &str, item: &str) -> String {
+        task(attribute.parse().unwrap(), item.parse().unwrap()).to_string()
+    }
+
+    #[test]
+    fn every_path_begins_where_the_option_crate_says() {
+        let item = "async fn f(a: u8, d: Data<u8>, c: Context) -> Result<Outcome<u8>, E> { a }";
+        let options = r#"name = "n", queue = "q", max_retries = 1, timeout = "1s", codec = "json",
+            backoff = linear("1s", floor = "1s"), mechanism = "async", priority = 1,
+            result_ttl = "1s", policy = P, crate = inner::library"#;
+        for flag in ["", ", named_only"] {
+            let code = code(&format!("{options}{flag}"), item);
+            assert!(
+                code.contains("inner :: library") && !code.contains("towpath"),
+                "{code}"
+            );
+        }
+    }
+
+    #[test]
+    fn wrong_options_leave_the_handle_and_wrong_functions_stay() {
+        let code_of_options = code("retries = 3", "fn f() {}");
+        assert!(
+            code_of_options.contains("compile_error"),
+            "{code_of_options}"
+        );
+        assert!(code_of_options.contains("struct f"), "{code_of_options}");
+        let code_of_function = code("", "fn f(&self) {}");
+        assert!(
+            code_of_function.contains("compile_error"),
+            "{code_of_function}"
+        );
+        assert!(
+            code_of_function.starts_with("fn f (& self) { }"),
+            "{code_of_function}"
+        );
+    }
+}

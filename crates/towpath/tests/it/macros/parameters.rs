@@ -47,5 +47,8 @@ fn a_task_whose_data_is_missing_is_found_before_it_runs() {
     let error = App::new(store).task(lacking).check().unwrap_err();
     assert_eq!(error.kind(), Kind::MissingData);
     let text = error.to_string();
-    assert!(text.contains("lacking") && text.contains("Missing"), "{text}");
+    assert!(
+        text.contains("lacking") && text.contains("Missing"),
+        "{text}"
+    );
 }

@@ -51,7 +51,11 @@ fn never() -> Result<u8, std::convert::Infallible> {
 
 #[task]
 async fn decided(outcome: u8) -> Outcome<u8> {
-    if outcome == 0 { Outcome::Fail(TaskError::msg("zero")) } else { Outcome::Done(outcome) }
+    if outcome == 0 {
+        Outcome::Fail(TaskError::msg("zero"))
+    } else {
+        Outcome::Done(outcome)
+    }
 }
 
 #[task(mechanism = "async")]
@@ -60,8 +64,8 @@ fn decided_or_failed(text: String) -> Result<Outcome<u8>, ParseIntError> {
 }
 
 #[task(mechanism = "thread")]
-async fn on_a_thread() -> std::thread::ThreadId {
-    std::thread::current().id()
+async fn on_a_thread() -> String {
+    format!("{:?}", std::thread::current().id())
 }
 
 fn app() -> TestApp {
@@ -88,7 +92,10 @@ async fn failure<T: Task>(task: &T, args: T::Args) -> (AttemptError, usize) {
     test.drain().await.unwrap();
     let record = test.record(submitted.id()).await.unwrap();
     let error = record.error().expect("the attempt failed").clone();
-    assert_eq!(record.attempts.last().unwrap().outcome, AttemptOutcome::Failed);
+    assert_eq!(
+        record.attempts.last().unwrap().outcome,
+        AttemptOutcome::Failed
+    );
     (error, record.attempts.len())
 }
 
@@ -102,7 +109,12 @@ async fn outputs_are_found_inside_of_result_and_outcome() {
     assert_eq!(test.run_inline(&any, (text(),)).await.unwrap(), 12);
     assert_eq!(test.run_inline(&never, ()).await.unwrap(), 1);
     assert_eq!(test.run_inline(&decided, (3,)).await.unwrap(), 3);
-    assert_eq!(test.run_inline(&decided_or_failed, (text(),)).await.unwrap(), 12);
+    assert_eq!(
+        test.run_inline(&decided_or_failed, (text(),))
+            .await
+            .unwrap(),
+        12
+    );
 }
 
 #[tokio::test]
@@ -137,6 +149,6 @@ async fn call_runs_the_body_without_a_message() {
     assert_eq!(value.call("four".to_owned()), 4);
     assert_eq!(any.call("4".to_owned()).await.unwrap(), 4);
     assert!(standard.call("x".to_owned()).is_err());
-    let own = std::thread::current().id();
+    let own = format!("{:?}", std::thread::current().id());
     assert_eq!(on_a_thread.call().await, own, "a mechanism is for workers");
 }

@@ -45,7 +45,13 @@ fn options_that_are_left_out_have_the_defaults_of_the_library() {
     let draft = plain.draft(()).unwrap();
     let default = towpath::Draft::new(draft.task.clone(), draft.payload.clone());
     assert_eq!(draft.task.as_str(), "plain");
-    assert_eq!(towpath::Draft { id: draft.id, ..default }, draft);
+    assert_eq!(
+        towpath::Draft {
+            id: draft.id,
+            ..default
+        },
+        draft
+    );
 }
 
 #[test]
@@ -77,7 +83,10 @@ fn backoffs_are_built_or_taken_as_they_are() {
     check(inline.draft(()), Backoff::constant(Duration::from_secs(5)));
     let by_two_seconds = Backoff::linear(Duration::from_secs(2)).floor(Duration::from_secs(1));
     check(linear.draft(()), by_two_seconds);
-    assert_eq!(patient.draft(()).unwrap().options.retries, Retries::Unlimited);
+    assert_eq!(
+        patient.draft(()).unwrap().options.retries,
+        Retries::Unlimited
+    );
 }
 
 #[test]

@@ -1,3 +1,5 @@
+#![expect(unused_variables, reason = "the errors alone are of interest")]
+
 use towpath::task;
 
 #[task(
@@ -29,7 +31,10 @@ fn misspelt() {}
 fn without_unit() {}
 
 #[task(queue: "a")]
-fn not_an_option() {}
+fn no_equals_sign() {}
+
+#[task("a")]
+fn no_option() {}
 
 fn main() {
     // Wrong options leave the task usable, so that nothing more is reported here.

@@ -1,3 +1,5 @@
+#![expect(unused_variables, reason = "the errors alone are of interest")]
+
 use towpath::task;
 
 struct Mail;

@@ -1,9 +1,15 @@
 //! Tasks in places that are strict or unusual.
-#![deny(warnings, missing_docs, unreachable_pub, unused_qualifications, rust_2018_idioms)]
+#![deny(
+    warnings,
+    missing_docs,
+    unreachable_pub,
+    unused_qualifications,
+    rust_2018_idioms
+)]
 #![forbid(unsafe_code)]
 
 /// Names that the generated code must not take for its own.
-#[allow(dead_code, non_camel_case_types)]
+#[expect(dead_code, reason = "they are there to be mistaken for others")]
 mod shadow {
     pub(crate) enum Result {}
     pub(crate) enum Option {}
@@ -44,7 +50,7 @@ double!(double, "double it", 3, u32);
 #[must_use]
 #[towpath::task]
 pub fn old(x: u8) -> u8 {
-    #![allow(unused_mut)]
+    #![expect(unused_mut, reason = "an attribute inside of the body is kept")]
     let mut x = x;
     x
 }
@@ -54,7 +60,7 @@ pub fn old(x: u8) -> u8 {
 fn left_out(x: NoSuchType) {}
 
 #[towpath::task]
-#[expect(unused_variables)]
+#[expect(unused_variables, reason = "an attribute of the function is kept")]
 fn careless(x: u8) {}
 
 fn main() {
