@@ -1,0 +1,101 @@
+//! A store in memory that counts what waiters ask of it, and can be out of order for them.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use towpath_core::message::Record;
+use towpath_core::store::{
+    Answer, Audit, Brief, Capabilities, Claim, Cursor, Finding, LeaseKeeper, List, Note, Promoted,
+    Pruned, QueueRecord, Rescued, ResultRead, Retention, Revoked, SettleRequest, Settled, Standing,
+    StateCounts, Topic, Update, Watch, Window, WorkerCard, WorkerRecord,
+};
+use towpath_core::{
+    Draft, Error, IncarnationId, Message, MessageId, QueueName, Result, Store, Timestamp, Token,
+};
+use towpath_stores::MemoryStore;
+
+use crate::stage::{Stage, manual_clock};
+
+#[derive(Debug)]
+pub(crate) struct Spy {
+    inner: MemoryStore,
+    /// How many ids were asked for in all briefs together.
+    pub(crate) looked_at: AtomicUsize,
+    /// What the next looks answer, the last first.
+    pub(crate) errors: Mutex<Vec<Error>>,
+}
+
+impl Spy {
+    /// A spy, and a stage on it.
+    pub(crate) async fn on_stage() -> (Arc<Self>, Stage) {
+        let clock = manual_clock();
+        let spy = Arc::new(Self {
+            inner: MemoryStore::new(clock.clone()),
+            looked_at: AtomicUsize::new(0),
+            errors: Mutex::default(),
+        });
+        let stage = Stage::new(spy.clone(), clock).await;
+        (spy, stage)
+    }
+
+    fn look<'a, T: Send + 'a>(&self, answer: Answer<'a, T>) -> Answer<'a, T> {
+        match self.errors.lock().unwrap().pop() {
+            Some(error) => Box::pin(std::future::ready(Err(error))),
+            None => answer,
+        }
+    }
+}
+
+macro_rules! delegate {
+    ($($verb:ident($($name:ident: $type:ty),*) -> $answer:ty;)+) => {
+        $(fn $verb(&self, $($name: $type),*) -> $answer {
+            self.inner.$verb($($name),*)
+        })+
+    };
+}
+
+impl Store for Spy {
+    fn brief(&self, ids: Vec<MessageId>) -> Answer<'_, Vec<Brief>> {
+        self.looked_at.fetch_add(ids.len(), Ordering::SeqCst);
+        self.look(self.inner.brief(ids))
+    }
+
+    fn results(&self, ids: Vec<MessageId>, take: bool) -> Answer<'_, Vec<ResultRead>> {
+        self.look(self.inner.results(ids, take))
+    }
+
+    delegate! {
+        url() -> String;
+        capabilities() -> Capabilities;
+        now() -> Answer<'_, Timestamp>;
+        submit(drafts: Vec<Draft>) -> Answer<'_, Vec<Result<()>>>;
+        join(card: WorkerCard, lease: Duration) -> Answer<'_, ()>;
+        leave(incarnation: IncarnationId) -> Answer<'_, ()>;
+        claim(claim: Claim) -> Answer<'_, Vec<Message>>;
+        settle(request: SettleRequest) -> Answer<'_, Settled>;
+        note(incarnation: IncarnationId, token: Token, note: Note) -> Answer<'_, ()>;
+        standing(incarnation: IncarnationId, tokens: Vec<Token>) -> Answer<'_, Vec<Standing>>;
+        lease_keeper() -> Result<Box<dyn LeaseKeeper>>;
+        revoke(ids: Vec<MessageId>, skip_running: bool) -> Answer<'_, Vec<Result<Revoked>>>;
+        update(updates: Vec<(MessageId, Update)>) -> Answer<'_, Vec<Result<()>>>;
+        requeue(ids: Vec<MessageId>) -> Answer<'_, Vec<Result<()>>>;
+        replay(ids: Vec<(MessageId, MessageId)>) -> Answer<'_, Vec<Result<()>>>;
+        remove(ids: Vec<MessageId>) -> Answer<'_, Vec<Result<()>>>;
+        promote(max: usize) -> Answer<'_, Promoted>;
+        rescue(max: usize) -> Answer<'_, Rescued>;
+        expire(max: usize) -> Answer<'_, usize>;
+        prune(max: usize) -> Answer<'_, Pruned>;
+        audit(after: Option<Cursor>, max: usize) -> Answer<'_, Audit>;
+        set_retention(retention: Retention) -> ();
+        get(ids: Vec<MessageId>) -> Answer<'_, Vec<Option<Record>>>;
+        list(list: List) -> Answer<'_, Window>;
+        counts() -> Answer<'_, StateCounts>;
+        queues() -> Answer<'_, Vec<QueueRecord>>;
+        workers() -> Answer<'_, Vec<WorkerRecord>>;
+        pause(queue: QueueName, paused: bool) -> Answer<'_, bool>;
+        doctor() -> Answer<'_, Vec<Finding>>;
+        watch(topic: Topic) -> Box<dyn Watch>;
+        close() -> Answer<'_, ()>;
+    }
+}
