@@ -1,6 +1,12 @@
 //! Integration tests of the runtime, one module per part.
 
+mod attempts;
 mod blocking;
+mod deliveries;
+mod policies;
 mod results;
+mod spy;
 mod stage;
 mod statuses;
+mod support;
+mod workers;
