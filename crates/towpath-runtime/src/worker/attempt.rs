@@ -10,7 +10,7 @@ use towpath_core::{Backoff, FailReason, Mechanism, Message, Payload, limits};
 use super::finished::{After, End, Hook, Hooks};
 use super::threads::SlotThread;
 use crate::app::Shared;
-use crate::cancel::CancelReason;
+use crate::cancel::{CancelReason, Canceller};
 use crate::context::Context;
 use crate::delivery::done;
 use crate::panics::{self, Catch};
@@ -22,6 +22,7 @@ pub(crate) struct Attempt<'a> {
     shared: &'a Shared,
     task: &'a Arc<dyn AnyTask>,
     hooks: Hooks,
+    canceller: Canceller,
 }
 
 /// How the body ended, before anybody judged it.
@@ -31,12 +32,18 @@ enum Ended {
 }
 
 impl<'a> Attempt<'a> {
-    pub(crate) fn new(shared: &'a Shared, task: &'a Arc<dyn AnyTask>, ctx: Context) -> Self {
+    pub(crate) fn new(
+        shared: &'a Shared,
+        task: &'a Arc<dyn AnyTask>,
+        ctx: Context,
+        canceller: Canceller,
+    ) -> Self {
         let policy = task.settings().policy.clone();
         Self {
             shared,
             task,
             hooks: Hooks { ctx, policy },
+            canceller,
         }
     }
 
@@ -118,6 +125,8 @@ impl<'a> Attempt<'a> {
 
     fn timed_out(&self, limit: Duration) -> TaskError {
         self.shared.metrics.timed_out(1);
+        // A blocking body that was left behind may look at this and end.
+        self.canceller.cancel(CancelReason::TimedOut);
         TaskError::new(
             "timeout",
             format!("the attempt took longer than its timeout of {limit:?}"),

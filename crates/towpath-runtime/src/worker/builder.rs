@@ -269,20 +269,20 @@ impl WorkerBuilder {
         )
         .await?;
         let mut exchanges = JoinSet::new();
-        let mut drained = Vec::new();
+        let mut probes = Vec::new();
         let mut started = Vec::new();
         for (pool, ended, selection) in pools {
             pool.start();
             started.push(pool.clone());
             let (tenancy, phases) = (tenancy.clone(), phases.clone());
             let exchange = Exchange::new(tenancy, pool, ended, selection, self.prefetch, phases);
-            drained.push(exchange.drained());
+            probes.push(exchange.probe());
             exchanges.spawn(exchange.run());
         }
         let mut upkeep = upkeep::start(&tenancy, &started, &phases, &self.upkeep);
         upkeep.spawn(tenancy.clone().keep(phases.clone()));
         Ok(Worker::new(
-            tenancy, heartbeat, phases, exchanges, upkeep, started, drained, self.grace,
+            tenancy, heartbeat, phases, exchanges, upkeep, started, probes, self.grace,
         ))
     }
 

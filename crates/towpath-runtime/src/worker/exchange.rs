@@ -10,7 +10,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use towpath_core::store::{
     Claim, Selection, Settle, SettleRequest, Settled, Standing, Topic, Verdict, Watch,
@@ -20,6 +20,7 @@ use towpath_core::{AttemptError, Error, FailReason, Kind, Message, Result, limit
 use super::finished::{After, End, Finished, Hook, Hooks};
 use super::inbox::Claimed;
 use super::pool::Pool;
+use super::probe::Probe;
 use super::shutdown::{Phase, Phases};
 use super::tenancy::Tenancy;
 use super::tenure::Tenure;
@@ -45,8 +46,9 @@ pub(crate) struct Exchange {
     turn: u64,
     pace: Pace,
     hooks: JoinSet<()>,
-    /// Told whenever the pool has nothing in hand and nothing to claim.
-    drained: Arc<Notify>,
+    probe: Arc<Probe>,
+    /// The last question that had been asked when the last claim began.
+    probed: u64,
 }
 
 impl Exchange {
@@ -73,12 +75,13 @@ impl Exchange {
             turn: 0,
             pace: Pace::new(),
             hooks: JoinSet::new(),
-            drained: Arc::default(),
+            probe: Arc::default(),
+            probed: 0,
         }
     }
 
-    pub(crate) fn drained(&self) -> Arc<Notify> {
-        self.drained.clone()
+    pub(crate) fn probe(&self) -> Arc<Probe> {
+        self.probe.clone()
     }
 
     /// Runs until the worker ends; then waits shortly for hooks that still run.
@@ -112,7 +115,7 @@ impl Exchange {
     }
 
     /// What to claim now, if there is room and there may be work.
-    fn claim(&mut self, tenure: &Tenure) -> Option<Claim> {
+    fn claim(&mut self, tenure: &Arc<Tenure>) -> Option<Claim> {
         let capacity = self.pool.capacity();
         if self.idle || capacity == 0 || !tenure.may_start() {
             return None;
@@ -124,6 +127,7 @@ impl Exchange {
             return None;
         }
         self.turn += 1;
+        self.probed = self.probe.asked();
         let selection = self.selection.clone();
         Some(Claim {
             incarnation: tenure.id,
@@ -134,16 +138,18 @@ impl Exchange {
     }
 
     /// Waits for anything that gives the loop something to do.
-    async fn wait(&mut self, tenure: &Tenure) {
+    async fn wait(&mut self, tenure: &Arc<Tenure>) {
         if self.idle && self.pool.in_hand() == 0 {
-            self.drained.notify_one();
+            self.probe.answer(self.probed);
         }
         let fallback = self.shared.store.capabilities().fallback_poll;
         let fallback = fallback.mul_f64(0.75 + 0.5 * fastrand::f64());
         let mut first = None;
+        let probe = self.probe.clone();
         tokio::select! {
             one = self.ended.recv() => first = one,
             () = self.watch.changed(), if self.idle => self.idle = false,
+            () = probe.asked_after(self.probed), if self.idle => self.idle = false,
             () = tokio::time::sleep(fallback) => self.idle = false,
             () = tenure.until_lost() => {}
             () = self.phases.reached(Phase::Stopping) => {}
@@ -159,7 +165,7 @@ impl Exchange {
     }
 
     /// One step of the store: settles, claims, and passes on what came of it.
-    async fn step(&mut self, tenure: &Tenure, ended: Vec<Finished>, claim: Option<Claim>) {
+    async fn step(&mut self, tenure: &Arc<Tenure>, ended: Vec<Finished>, claim: Option<Claim>) {
         self.pace.note(ended.len());
         let (items, afters) = self.sort(tenure, ended);
         if items.is_empty() && claim.is_none() {
@@ -175,7 +181,7 @@ impl Exchange {
                     let alone = claimed.first().is_some_and(|m| m.counters.claimed_alone());
                     self.idle = claimed.len() < asked && !alone;
                 }
-                self.take_in(claimed);
+                self.take_in(tenure, claimed);
                 self.conclude(tenure, answers, afters).await;
             }
             Err((error, unsettled)) => {
@@ -187,7 +193,7 @@ impl Exchange {
     }
 
     /// Parts what is to be settled from what is over without.
-    fn sort(&mut self, tenure: &Tenure, ended: Vec<Finished>) -> (Vec<Settle>, Vec<After>) {
+    fn sort(&mut self, tenure: &Arc<Tenure>, ended: Vec<Finished>) -> (Vec<Settle>, Vec<After>) {
         let mut items = Vec::with_capacity(ended.len());
         let mut afters = Vec::with_capacity(ended.len());
         for Finished {
@@ -209,7 +215,7 @@ impl Exchange {
 
     async fn settle(
         &mut self,
-        tenure: &Tenure,
+        tenure: &Arc<Tenure>,
         items: Vec<Settle>,
         claim: Option<Claim>,
     ) -> Result<Settled, (Error, Vec<Settle>)> {
@@ -242,12 +248,12 @@ impl Exchange {
             .map_err(|error| (error, kept))
     }
 
-    fn take_in(&self, claimed: Vec<Message>) {
+    /// What was claimed belongs to the incarnation that claimed it, whatever has become of that.
+    fn take_in(&self, tenure: &Arc<Tenure>, claimed: Vec<Message>) {
         if claimed.is_empty() {
             return;
         }
         self.shared.metrics.claimed(claimed.len() as u64);
-        let tenure = self.tenancy.current();
         let with_tenure = |message| Claimed {
             tenure: tenure.clone(),
             message,
@@ -257,7 +263,12 @@ impl Exchange {
     }
 
     /// Runs the hooks of what was accepted, and finds out why the rest was not.
-    async fn conclude(&mut self, tenure: &Tenure, answers: Vec<Result<()>>, afters: Vec<After>) {
+    async fn conclude(
+        &mut self,
+        tenure: &Arc<Tenure>,
+        answers: Vec<Result<()>>,
+        afters: Vec<After>,
+    ) {
         let mut refused = Vec::new();
         for (answer, after) in answers.into_iter().zip(afters) {
             match answer {
@@ -270,7 +281,7 @@ impl Exchange {
         }
     }
 
-    async fn refused(&mut self, tenure: &Tenure, error: Error, after: After) {
+    async fn refused(&mut self, tenure: &Arc<Tenure>, error: Error, after: After) {
         let Some(hooks) = after.hooks() else { return };
         let token = hooks.ctx.token();
         if error.kind() != Kind::LeaseLost {
@@ -291,7 +302,7 @@ impl Exchange {
 
     /// The store takes this end of an attempt from nobody: the attempt counts as failed, so that the
     /// message does not stay with a worker that is done with it.
-    async fn unsettleable(&mut self, tenure: &Tenure, hooks: &Hooks, error: &Error) {
+    async fn unsettleable(&mut self, tenure: &Arc<Tenure>, hooks: &Hooks, error: &Error) {
         let verdict = Verdict::Fail {
             reason: FailReason::Rejected,
             error: AttemptError::new("unsettleable", error.to_string()),
@@ -337,7 +348,7 @@ impl Exchange {
     /// What no store call can settle (a permanent error) is tried as a plain retry of the message.
     async fn again(
         &mut self,
-        tenure: &Tenure,
+        tenure: &Arc<Tenure>,
         items: Vec<Settle>,
         afters: Vec<After>,
         error: &Error,

@@ -18,7 +18,10 @@ pub(crate) struct Finished {
 }
 
 /// How it ended, as far as the store is concerned.
-#[expect(clippy::large_enum_variant, reason = "nearly every attempt ends in the large one")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every attempt ends in the large one"
+)]
 pub(crate) enum End {
     /// To be settled; then `After` follows.
     Settle(Settle, After),

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use towpath_core::{Error, IncarnationId, Kind, Result};
 
 use super::heartbeat::Heartbeat;
 use super::pool::Pool;
+use super::probe::Probe;
 use super::shutdown::{Phase, Phases};
 use super::tenancy::Tenancy;
 use crate::cancel::CancelReason;
@@ -26,7 +26,7 @@ pub struct Worker {
     exchanges: JoinSet<()>,
     upkeep: JoinSet<()>,
     pools: Vec<Arc<Pool>>,
-    drained: Vec<Arc<Notify>>,
+    probes: Vec<Arc<Probe>>,
     grace: Duration,
 }
 
@@ -57,7 +57,7 @@ impl Worker {
         exchanges: JoinSet<()>,
         upkeep: JoinSet<()>,
         pools: Vec<Arc<Pool>>,
-        drained: Vec<Arc<Notify>>,
+        probes: Vec<Arc<Probe>>,
         grace: Duration,
     ) -> Self {
         Self {
@@ -67,7 +67,7 @@ impl Worker {
             exchanges,
             upkeep,
             pools,
-            drained,
+            probes,
             grace,
         }
     }
@@ -96,14 +96,19 @@ impl Worker {
     /// May be dropped and called again.
     pub async fn drained(&self) {
         loop {
-            for drained in &self.drained {
-                drained.notified().await;
+            let before = self.taken_in();
+            for probe in &self.probes {
+                probe.ask().await;
             }
-            // One pool may have been filled by what another one ran: all must be empty at once.
-            if self.in_hand() == 0 {
+            // What one pool ran may have filled another: nothing may have come in all the while.
+            if self.taken_in() == before {
                 return;
             }
         }
+    }
+
+    fn taken_in(&self) -> u64 {
+        self.pools.iter().map(|pool| pool.taken_in()).sum()
     }
 
     /// Ends the worker: claims no more, gives back what it has not started, waits for what runs up to
@@ -202,6 +207,8 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.phases.advance(Phase::Ending);
         self.tenancy.current().cancel_all(CancelReason::Stopping);
+        // Without an exchange to close them their slots would wait for ever.
+        self.pools.iter().for_each(|pool| pool.inbox.close());
     }
 }
 

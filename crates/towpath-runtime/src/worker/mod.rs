@@ -20,6 +20,7 @@ mod identity;
 mod inbox;
 mod inline;
 mod pool;
+mod probe;
 mod shutdown;
 mod tenancy;
 mod tenure;

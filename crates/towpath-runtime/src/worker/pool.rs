@@ -1,7 +1,7 @@
 //! The slots of one mechanism: each runs one attempt after the other.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use tokio::sync::mpsc;
 use towpath_core::Mechanism;
@@ -25,6 +25,8 @@ pub(crate) struct Pool {
     threads: Arc<Threads>,
     /// Messages that were claimed and whose end was not yet taken in by the exchange.
     in_hand: AtomicUsize,
+    /// All messages that were ever claimed for it.
+    taken_in: AtomicU64,
     finished: mpsc::UnboundedSender<Finished>,
 }
 
@@ -37,7 +39,7 @@ impl Pool {
     ) -> (Arc<Self>, mpsc::UnboundedReceiver<Finished>) {
         let (finished, ended) = mpsc::unbounded_channel();
         let threads = Threads::new(slots);
-        let (inbox, in_hand) = (Inbox::new(), AtomicUsize::new(0));
+        let (inbox, in_hand, taken_in) = (Inbox::new(), AtomicUsize::new(0), AtomicU64::new(0));
         let pool = Self {
             shared,
             mechanism,
@@ -45,6 +47,7 @@ impl Pool {
             inbox,
             threads,
             in_hand,
+            taken_in,
             finished,
         };
         (Arc::new(pool), ended)
@@ -65,6 +68,10 @@ impl Pool {
         }
     }
 
+    pub(crate) fn taken_in(&self) -> u64 {
+        self.taken_in.load(Ordering::Acquire)
+    }
+
     pub(crate) fn in_hand(&self) -> usize {
         self.in_hand.load(Ordering::Acquire)
     }
@@ -72,6 +79,8 @@ impl Pool {
     /// Takes in what was claimed.
     pub(crate) fn take_in(&self, claimed: Vec<Claimed>) {
         self.in_hand.fetch_add(claimed.len(), Ordering::AcqRel);
+        self.taken_in
+            .fetch_add(claimed.len() as u64, Ordering::AcqRel);
         self.inbox.push(claimed);
     }
 
@@ -121,12 +130,12 @@ impl Pool {
             };
         };
         let (canceller, cancellation) = Canceller::new();
-        tenure.started(token, canceller);
+        tenure.started(token, canceller.clone());
         self.shared.metrics.started(1);
         let running = self.shared.metrics.running();
         let span = tracing::info_span!("attempt", task = %message.task, %token);
         let ctx = Context::new(message, tenure.id, cancellation, self.shared.clone());
-        let end = Attempt::new(&self.shared, task, ctx)
+        let end = Attempt::new(&self.shared, task, ctx, canceller)
             .run(thread)
             .instrument(span)
             .await;
