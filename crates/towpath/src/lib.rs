@@ -55,7 +55,7 @@ pub fn open(url: &str) -> Result<Arc<dyn Store>> {
 #[doc(hidden)]
 pub mod __private {
     pub use serde;
-    pub use towpath_runtime::task::{FromBoxable, FromTaskError, Thrown};
+    pub use towpath_runtime::task::{FromBoxable, FromOther, FromTaskError, Thrown};
 }
 
 /// The code of the guide and the README is compiled with the documentation tests.

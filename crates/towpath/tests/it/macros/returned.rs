@@ -39,6 +39,19 @@ fn boxed() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     Err("in a box".into())
 }
 
+struct Refused;
+
+impl From<Refused> for TaskError {
+    fn from(_: Refused) -> Self {
+        TaskError::fail("refused for good")
+    }
+}
+
+#[task(max_retries = 3)]
+fn converted() -> Result<(), Refused> {
+    Err(Refused)
+}
+
 #[task(max_retries = 3)]
 async fn hopeless() -> Result<(), TaskError> {
     Err(TaskError::fail("no use"))
@@ -77,6 +90,7 @@ fn app() -> TestApp {
             .task(owned_text)
             .task(static_text)
             .task(boxed)
+            .task(converted)
             .task(hopeless)
             .task(never)
             .task(decided)
@@ -140,6 +154,8 @@ async fn every_usual_error_keeps_its_name_text_and_causes() {
 async fn a_task_error_and_an_outcome_decide_about_the_retry() {
     let (error, attempts) = failure(&hopeless, ()).await;
     assert_eq!((error.text.as_str(), attempts), ("no use", 1));
+    let (error, attempts) = failure(&converted, ()).await;
+    assert_eq!((error.text.as_str(), attempts), ("refused for good", 1));
     let (error, attempts) = failure(&decided, (0,)).await;
     assert_eq!((error.text.as_str(), attempts), ("zero", 1));
 }
