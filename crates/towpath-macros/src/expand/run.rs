@@ -89,7 +89,7 @@ fn finish(returned: &Returned, call: &TokenStream, task: &Task) -> TokenStream {
     quote! {
         // The type of the error is unknown here: the method is the one of the first trait that fits.
         #[allow(unused_imports)] // tidy: which one serves depends on the error
-        use #root::__private::{FromBoxable as _, FromTaskError as _};
+        use #root::__private::{FromBoxable as _, FromOther as _, FromTaskError as _};
 
         match #call {
             ::core::result::Result::Ok(__output) => ::core::result::Result::Ok(#done),

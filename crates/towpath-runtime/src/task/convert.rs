@@ -1,10 +1,11 @@
 //! Turns whatever a handler returned as its error into a [`TaskError`].
 //!
 //! `#[towpath::task]` cannot know the error type of a function, only write code that works for all
-//! of them. [`Thrown`] wraps the error, and method look-up takes the first trait that fits: by value
-//! for `TaskError` itself, by reference for everything that can become a boxed error (standard
-//! errors, `anyhow::Error`, `String`, `&str`, boxes). This is method look-up by autoref, described
-//! at <https://github.com/dtolnay/case-studies/blob/master/autoref-specialization/README.md>.
+//! of them. [`Thrown`] wraps the error, and method look-up takes the first trait that fits, by the
+//! number of references: two for `TaskError` and what the user has made convertible to it, one for
+//! everything that can become a boxed error (`anyhow::Error`, `String`, `&str`, boxes), none for the
+//! rest, so that the compiler can say what is missing. This is method look-up by autoref, described at
+//! <https://github.com/dtolnay/case-studies/blob/master/autoref-specialization/README.md>.
 
 use std::error::Error;
 
@@ -27,15 +28,15 @@ impl<E> Thrown<E> {
     }
 }
 
-/// The error is a [`TaskError`] already.
+/// The error is a [`TaskError`] or knows how to become one.
 pub trait FromTaskError {
     /// The error.
     fn into_task_error(self) -> TaskError;
 }
 
-impl FromTaskError for &mut &mut Thrown<TaskError> {
+impl<E: Into<TaskError>> FromTaskError for &mut &mut Thrown<E> {
     fn into_task_error(self) -> TaskError {
-        self.take()
+        self.take().into()
     }
 }
 
@@ -52,14 +53,54 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> FromBoxable for &mut Thrown<E> {
     }
 }
 
+/// The error is of another kind, and no task can fail with it.
+pub trait FromOther {
+    /// Its type.
+    type Thrown;
+
+    /// Does not compile.
+    fn into_task_error(self) -> TaskError
+    where
+        Self::Thrown: ErrorOfTask;
+}
+
+impl<E> FromOther for Thrown<E> {
+    type Thrown = E;
+
+    fn into_task_error(mut self) -> TaskError
+    where
+        E: ErrorOfTask,
+    {
+        self.take().into()
+    }
+}
+
+/// What other errors lack. No type implements it: it is here for its words.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of a task",
+    label = "a task cannot fail with this",
+    note = "implement `std::error::Error` for it with `Send` and `Sync`, or `From<…> for TaskError`"
+)]
+pub trait ErrorOfTask: Into<TaskError> {}
+
 #[cfg(test)]
 mod tests {
     use super::{FromBoxable as _, FromTaskError as _, TaskError, Thrown};
+
+    struct Own;
+
+    impl From<Own> for TaskError {
+        fn from(_: Own) -> Self {
+            TaskError::fail("converted by the user")
+        }
+    }
 
     #[test]
     fn every_usual_error_type_converts() {
         let own = (&mut &mut Thrown::new(TaskError::fail("own"))).into_task_error();
         assert!(own.is_final());
+        let users = (&mut &mut Thrown::new(Own)).into_task_error();
+        assert!(users.is_final());
         let text = (&mut &mut Thrown::new("text".to_owned())).into_task_error();
         assert_eq!(text.attempt_error().text, "text");
         let io = (&mut &mut Thrown::new(std::io::Error::other("io"))).into_task_error();

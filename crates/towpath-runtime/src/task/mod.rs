@@ -9,7 +9,7 @@ mod outcome;
 mod policy;
 mod settings;
 
-pub use convert::{FromBoxable, FromTaskError, Thrown};
+pub use convert::{ErrorOfTask, FromBoxable, FromOther, FromTaskError, Thrown};
 pub(crate) use error::Next;
 pub use error::TaskError;
 pub use function::{FnTask, from_blocking_fn, from_fn};
