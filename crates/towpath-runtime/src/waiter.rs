@@ -1,12 +1,13 @@
 //! Waiting for something in the store: woken by its bell, not by a clock.
 //!
-//! Whoever waits makes a [`Waiter`], looks, waits until something changed, and looks again. The bell
-//! rings for every change of every message, so three rules keep many waiters on a busy store cheap:
+//! Whoever waits makes a [`Waiter`], looks, waits until something changed, and looks again. The
+//! bell rings for every change of every message, so three rules keep many waiters on a busy store
+//! cheap:
 //!
 //! * However often it rang meanwhile, there is one look.
-//! * After a look that took a while a waiter rests three times as long (at most 100 ms), so it keeps
-//!   the store busy for a quarter of the time at most. The more waiters crowd a store, the longer
-//!   their looks take, and the rarer they become.
+//! * After a look that took a while a waiter rests three times as long (at most 100 ms), so it
+//!   keeps the store busy for a quarter of the time at most. The more waiters crowd a store, the
+//!   longer their looks take, and the rarer they become.
 //! * A bell may be lost with the process that should have rung it, so a waiter that heard nothing
 //!   looks by itself at the interval the store asks for.
 

@@ -74,7 +74,8 @@ impl Broker {
         self.bridge.run(call)
     }
 
-    /// Submits a draft. When it returns, the store has the message at the durability its URL asks for.
+    /// Submits a draft. When it returns, the store has the message at the durability its URL asks
+    /// for.
     ///
     /// # Errors
     ///

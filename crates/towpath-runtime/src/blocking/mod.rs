@@ -1,12 +1,13 @@
 //! Broker, results and statuses for programs without async code.
 //!
-//! [`Broker`], [`Results`], [`ResultPool`] and [`Statuses`] have the methods of their async namesakes,
-//! which do the work: each call runs the async one to its end while the calling thread waits. What is
-//! a stream there is an iterator here. They may be used from any number of plain threads.
+//! [`Broker`], [`Results`], [`ResultPool`] and [`Statuses`] have the methods of their async
+//! namesakes, which do the work: each call runs the async one to its end while the calling thread
+//! waits. What is a stream there is an iterator here. They may be used from any number of plain
+//! threads.
 //!
 //! On a thread of an async runtime, waiting would hold up every other task there, so each call is
-//! refused with [`Kind::Unsupported`](towpath_core::Kind::Unsupported); await the async API instead.
-//! The bodies of tasks with the mechanism `thread` run on plain threads.
+//! refused with [`Kind::Unsupported`](towpath_core::Kind::Unsupported); await the async API
+//! instead. The bodies of tasks with the mechanism `thread` run on plain threads.
 //!
 //! ```
 //! use std::time::Duration;

@@ -10,8 +10,8 @@ use crate::ResultMeta;
 
 /// Reads the results of messages and waits for them: [`crate::Results`] for plain threads.
 ///
-/// Made by [`Broker::results`](super::Broker::results). Every method fails as the async one does, and
-/// with [`Kind::Unsupported`](towpath_core::Kind::Unsupported) on a thread of an async runtime.
+/// Made by [`Broker::results`](super::Broker::results). Every method fails as the async one does,
+/// and with [`Kind::Unsupported`](towpath_core::Kind::Unsupported) on a thread of an async runtime.
 #[derive(Debug, Clone)]
 pub struct Results {
     inner: crate::Results,

@@ -11,8 +11,8 @@ use crate::StatusUpdate;
 
 /// Reads the statuses of messages and waits for them: [`crate::Statuses`] for plain threads.
 ///
-/// Made by [`Broker::statuses`](super::Broker::statuses). Every method fails as the async one does, and
-/// with [`Kind::Unsupported`](towpath_core::Kind::Unsupported) on a thread of an async runtime.
+/// Made by [`Broker::statuses`](super::Broker::statuses). Every method fails as the async one does,
+/// and with [`Kind::Unsupported`](towpath_core::Kind::Unsupported) on a thread of an async runtime.
 #[derive(Debug, Clone)]
 pub struct Statuses {
     inner: crate::Statuses,
@@ -78,8 +78,8 @@ impl Statuses {
         self.bridge.run(self.inner.forget(id))
     }
 
-    /// Looks at every message of the store for records that nothing leads to any more, mends them, and
-    /// answers what it mended.
+    /// Looks at every message of the store for records that nothing leads to any more, mends them,
+    /// and answers what it mended.
     ///
     /// # Errors
     ///

@@ -1,20 +1,20 @@
 //! Collects the results of many messages in little work.
 //!
-//! An id goes through three queues: *outstanding* (not known to have ended), *ended* (known to have,
-//! its result not read yet) and *ready* (read, not given yet). What is looked at is the brief of a
-//! message, a few bytes; results are read only of messages that have ended, and only as many at a time
-//! as are soon given, so memory is bounded by the ids and [`READ`] results.
+//! An id goes through three queues: *outstanding* (not known to have ended), *ended* (known to
+//! have, its result not read yet) and *ready* (read, not given yet). What is looked at is the brief
+//! of a message, a few bytes; results are read only of messages that have ended, and only as many
+//! at a time as are soon given, so memory is bounded by the ids and [`READ`] results.
 //!
 //! The bell rings for every change in the store, and looking at every outstanding id at every ring
 //! would cost the square of their number. So:
 //!
 //! * **Given order.** Only the front counts: a look is at the next [`READ`] ids, and what has ended
 //!   among them without a gap is read.
-//! * **As completed.** Messages mostly end in about the order of their submits, so a ring makes us look
-//!   at the first [`WINDOW`] ids outstanding. A *full pass* over all of them, window by window, finds
-//!   the others: it begins at most 100 ms after a ring, and rests after it as long as it took, so that
-//!   100,000 ids keep the store busy for half the time at most. What a window of the pass finds is
-//!   given before the pass goes on.
+//! * **As completed.** Messages mostly end in about the order of their submits, so a ring makes us
+//!   look at the first [`WINDOW`] ids outstanding. A *full pass* over all of them, window by
+//!   window, finds the others: it begins at most 100 ms after a ring, and rests after it as long as
+//!   it took, so that 100,000 ids keep the store busy for half the time at most. What a window of
+//!   the pass finds is given before the pass goes on.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -140,7 +140,8 @@ impl<T: DeserializeOwned> Collector<T> {
 
     async fn give(&mut self, (id, result): Item<T>) -> Item<T> {
         match (result, self.access) {
-            // Deleted now and not when it was read: what is read and never given stays in the store.
+            // Deleted now and not when it was read: what is read and never given stays in the
+            // store.
             (Ok(value), Access::Take) => (id, self.results.delete(id).await.map(|()| value)),
             (result, _) => (id, result),
         }
@@ -175,8 +176,8 @@ impl<T: DeserializeOwned> Collector<T> {
         };
         for (id, read) in ids.into_iter().zip(reads) {
             let Some(ending) = self.results.ending(id, read) else {
-                // A dead letter that was put back meanwhile: it is waited for again, and so, to keep
-                // the order, is what stands behind it.
+                // A dead letter that was put back meanwhile: it is waited for again, and so, to
+                // keep the order, is what stands behind it.
                 while let Some(id) = self.ended.pop_back() {
                     self.outstanding.push_front(id);
                 }

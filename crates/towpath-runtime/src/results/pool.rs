@@ -19,10 +19,10 @@ use crate::unfold::Unfold;
 
 /// The results of many messages: in the given order, or as they complete.
 ///
-/// Made by [`Broker::result_pool`](crate::Broker::result_pool). Every message gives one item, and the
-/// stream ends when each has given its own. A message that has no result to give (failed, revoked,
-/// unknown, pruned, taken) ends its item with the error that [`Results::get`] would answer; nothing is
-/// waited for without end.
+/// Made by [`Broker::result_pool`](crate::Broker::result_pool). Every message gives one item, and
+/// the stream ends when each has given its own. A message that has no result to give (failed,
+/// revoked, unknown, pruned, taken) ends its item with the error that [`Results::get`] would
+/// answer; nothing is waited for without end.
 ///
 /// ```
 /// use std::time::Duration;
@@ -82,8 +82,9 @@ impl ResultPool {
         }
     }
 
-    /// Lets the whole stream take that long, from the moment in which it is made. Every message that
-    /// has not ended by then ends its item with [`Kind::TimedOut`](towpath_core::Kind::TimedOut).
+    /// Lets the whole stream take that long, from the moment in which it is made. Every message
+    /// that has not ended by then ends its item with
+    /// [`Kind::TimedOut`](towpath_core::Kind::TimedOut).
     ///
     /// By default there is no bound: the stream waits for every message that the store knows.
     pub fn timeout(self, timeout: Duration) -> Self {
@@ -92,7 +93,8 @@ impl ResultPool {
 
     /// Gives the results in the order in which the ids were given.
     ///
-    /// One message that takes long holds back those behind it; what is read ahead for them is bounded.
+    /// One message that takes long holds back those behind it; what is read ahead for them is
+    /// bounded.
     pub fn in_order<T: DeserializeOwned + Send + 'static>(&self) -> ResultStream<T> {
         self.stream(Order::Given)
     }

@@ -14,13 +14,13 @@ use crate::waiter::Waiter;
 
 /// Reads the results of messages and waits for them.
 ///
-/// Made by [`Broker::results`](crate::Broker::results). Cloning is cheap. [`get`](Results::get) leaves
-/// a result in the store for other readers until its retention ends; [`take`](Results::take) deletes
-/// it. For the results of many messages use a [`ResultPool`](crate::ResultPool), which reads hundreds
-/// in one step.
+/// Made by [`Broker::results`](crate::Broker::results). Cloning is cheap. [`get`](Results::get)
+/// leaves a result in the store for other readers until its retention ends; [`take`](Results::take)
+/// deletes it. For the results of many messages use a [`ResultPool`](crate::ResultPool), which
+/// reads many in one step.
 ///
-/// Every wait is woken by the store when the message ends. A store that is out of reach for a moment
-/// is asked again while there is time.
+/// Every wait is woken by the store when the message ends. A store that is out of reach for a
+/// moment is asked again while there is time.
 ///
 /// ```
 /// use std::time::Duration;
@@ -63,21 +63,21 @@ impl Results {
 
     /// Waits for the result of a message, and leaves it in the store.
     ///
-    /// A `timeout` of zero looks once; [`Duration::MAX`] waits as long as the store knows the message.
-    /// A task that gives nothing, or keeps no result, reads as `()` or as `None`.
+    /// A `timeout` of zero looks once; [`Duration::MAX`] waits as long as the store knows the
+    /// message. A task that gives nothing, or keeps no result, reads as `()` or as `None`.
     ///
     /// # Errors
     ///
-    /// * [`Kind::TimedOut`](towpath_core::Kind::TimedOut): the message has not ended; the text names
-    ///   its status.
-    /// * [`Kind::NotFound`](towpath_core::Kind::NotFound): the store does not know the message, or its
-    ///   result was taken.
+    /// * [`Kind::TimedOut`](towpath_core::Kind::TimedOut): the message has not ended; the text
+    ///   names its status.
+    /// * [`Kind::NotFound`](towpath_core::Kind::NotFound): the store does not know the message, or
+    ///   its result was taken.
     /// * [`Kind::Failed`](towpath_core::Kind::Failed): it is a dead letter. The
-    ///   [source](std::error::Error::source) is the [`AttemptError`](towpath_core::AttemptError) of its
-    ///   last attempt, if it had one.
+    ///   [source](std::error::Error::source) is the [`AttemptError`](towpath_core::AttemptError) of
+    ///   its last attempt, if it had one.
     /// * [`Kind::Revoked`](towpath_core::Kind::Revoked): it was called off.
-    /// * [`Kind::ResultTooLarge`](towpath_core::Kind::ResultTooLarge): it succeeded, and its result was
-    ///   over the limit.
+    /// * [`Kind::ResultTooLarge`](towpath_core::Kind::ResultTooLarge): it succeeded, and its result
+    ///   was over the limit.
     /// * [`Kind::Codec`](towpath_core::Kind::Codec): the result is not a `T`, or its codec is not
     ///   registered.
     /// * What the store says.
@@ -114,8 +114,9 @@ impl Results {
 
     /// Waits for the result of a message, and deletes it from the store.
     ///
-    /// Of two takers one gets the result, the other [`Kind::NotFound`](towpath_core::Kind::NotFound).
-    /// The record of the message stays. A result that is not a `T` is not taken.
+    /// Of two takers one gets the result, the other
+    /// [`Kind::NotFound`](towpath_core::Kind::NotFound). The record of the message stays. A result
+    /// that is not a `T` is not taken.
     ///
     /// # Errors
     ///
@@ -123,9 +124,9 @@ impl Results {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future while it waits loses nothing. Dropping it in the moment in which the result
-    /// is deleted loses the result: keep what must not be lost, and [`remove`](Results::remove) it when
-    /// it has been dealt with.
+    /// Dropping the future while it waits loses nothing. Dropping it in the moment in which the
+    /// result is deleted loses the result: keep what must not be lost, and
+    /// [`remove`](Results::remove) it when it has been dealt with.
     pub async fn take<T: DeserializeOwned>(&self, id: MessageId, timeout: Duration) -> Result<T> {
         Ok(self.take_with_meta(id, timeout).await?.value)
     }
@@ -157,16 +158,16 @@ impl Results {
         Ok(found.payload)
     }
 
-    /// Waits for the results of a message and of its whole chain of callbacks, and leaves them in the
-    /// store. They come in the order in which the messages succeeded.
+    /// Waits for the results of a message and of its whole chain of callbacks, and leaves them in
+    /// the store. They come in the order in which the messages succeeded.
     ///
     /// `timeout` is for all of them together. For chains whose messages give different types take
     /// [`serde_json::Value`] for `T`.
     ///
     /// # Errors
     ///
-    /// As [`get`](Results::get), for the first message of the chain that has no result: what follows a
-    /// failed message was never submitted.
+    /// As [`get`](Results::get), for the first message of the chain that has no result: what
+    /// follows a failed message was never submitted.
     ///
     /// # Cancel safety
     ///
@@ -180,7 +181,8 @@ impl Results {
         let record = self.shared.store.get(vec![id]).await?.pop().flatten();
         let chain = record.ok_or_else(|| unknown(id))?.descendants();
         let mut results = Vec::with_capacity(1 + chain.len());
-        // One after the other: a callback is known to the store once the message before it succeeded.
+        // One after the other: a callback is known to the store once the message before it
+        // succeeded.
         for id in std::iter::once(id).chain(chain) {
             let found = self.wait(id, &mut waiter).await?;
             results.push(self.decode(id, &found)?);

@@ -34,12 +34,13 @@ impl StatusUpdate {
 
 /// The updates of one message, made by [`Statuses::listen`](crate::Statuses::listen).
 ///
-/// The first tells how the message stands now. Those that follow are ordered by (claims, status) and
-/// never go back: two listeners agree on the order of what both have seen, and a requeued message is
-/// heard of again when it is claimed. Between two looks at the store a status or details may be passed
-/// over; the last ones never are.
+/// The first tells how the message stands now. Those that follow are ordered by (claims, status)
+/// and never go back: two listeners agree on the order of what both have seen, and a requeued
+/// message is heard of again when it is claimed. Between two looks at the store a status or details
+/// may be passed over; the last ones never are.
 ///
-/// An error of the store ends the stream, unless it is of the moment: then the store is asked again.
+/// An error of the store ends the stream, unless it is of the moment: then the store is asked
+/// again.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -150,8 +151,8 @@ impl Listener {
             return Ok(None);
         };
         self.seen = Some(brief);
-        // Told is what the record says: it may be newer than the brief, and then the next brief is no
-        // news.
+        // Told is what the record says: it may be newer than the brief, and then the next brief is
+        // no news.
         let update = match records.into_iter().next().flatten() {
             Some(record) => StatusUpdate {
                 id: self.id,

@@ -13,8 +13,8 @@ use crate::waiter::Waiter;
 /// Reads the statuses of messages, waits for them and listens to them.
 ///
 /// Made by [`Broker::statuses`](crate::Broker::statuses), or from any store by a program that only
-/// looks. Cloning is cheap. To wait for a *result*, use [`Results`](crate::Results), which waits and
-/// reads in one call.
+/// looks. Cloning is cheap. To wait for a *result*, use [`Results`](crate::Results), which waits
+/// and reads in one call.
 ///
 /// ```
 /// use std::time::Duration;
@@ -69,9 +69,9 @@ impl Statuses {
 
     /// Waits until a message has one of the `wanted` statuses, and answers which.
     ///
-    /// A message that the store does not know yet is waited for. A status that passes between two looks
-    /// may be missed: wait for those that last, and name all that will do. To see every change that can
-    /// be seen, [`listen`](Statuses::listen). A `timeout` of zero looks once.
+    /// A message that the store does not know yet is waited for. A status that passes between two
+    /// looks may be missed: wait for those that last, and name all that will do. To see every
+    /// change that can be seen, [`listen`](Statuses::listen). A `timeout` of zero looks once.
     ///
     /// # Errors
     ///
@@ -120,15 +120,16 @@ impl Statuses {
 
     /// Tells the present status of a message, then every change that is seen.
     ///
-    /// With `until_terminal` it ends after the message has succeeded, failed or was revoked; without, it
-    /// goes on, should somebody requeue it. In either case it ends with [`Status::Unknown`] when the
-    /// store has no record of the message (any more). Changes of the details count.
+    /// With `until_terminal` it ends after the message has succeeded, failed or was revoked;
+    /// without, it goes on, should somebody requeue it. In either case it ends with
+    /// [`Status::Unknown`] when the store has no record of the message (any more). Changes of the
+    /// details count.
     pub fn listen(&self, id: MessageId, until_terminal: bool) -> Updates {
         Updates::new(self.store.clone(), id, until_terminal)
     }
 
-    /// Returns what the handler of a message last said of its progress; `None` when it said nothing, or the
-    /// store has no record of the message.
+    /// Returns what the handler of a message last said of its progress; `None` when it said
+    /// nothing, or the store has no record of the message.
     ///
     /// # Errors
     ///
@@ -151,14 +152,15 @@ impl Statuses {
             let text = format!("cannot forget message {id}: it is {status} and has not ended");
             return Err(Error::new(Kind::WrongState, text));
         }
-        // A dead letter that somebody requeues in this moment is removed all the same: two people who
-        // decide over one dead letter at once get the decision of the last.
+        // A dead letter that somebody requeues in this moment is removed all the same: two people
+        // who decide over one dead letter at once get the decision of the last.
         let mut answers = self.store.remove(vec![id]).await?;
         answers.pop().unwrap_or(Ok(()))
     }
 
-    /// Looks at every message of the store for records that nothing leads to any more, mends them, and
-    /// answers what it mended. Workers do the same in the background; call it after an accident.
+    /// Looks at every message of the store for records that nothing leads to any more, mends them,
+    /// and answers what it mended. Workers do the same in the background; call it after an
+    /// accident.
     ///
     /// # Errors
     ///
