@@ -100,16 +100,17 @@ fn millis(duration: Duration) -> Value {
 
 /// A formula with bounds and jitter.
 ///
-/// The defaults are those of alsek, whose settings this format shares: floor 1 minute, ceiling
-/// 1 hour, no wait at zero incidents. Jitter adds up to a tenth on top, so that messages that failed
-/// together do not come back together.
+/// A formula that is named has a ceiling of 1 hour, no floor, and no wait at zero incidents; set other
+/// bounds by name. The default of tasks that name none is alsek's, whose settings this format shares:
+/// exponential, between 1 minute and 1 hour. Jitter adds up to a tenth on top, so that messages that
+/// failed together do not come back together.
 ///
 /// ```
 /// use std::time::Duration;
 /// use towpath_core::Backoff;
 /// let backoff = Backoff::exponential(4.0, Duration::from_secs(10));
 /// let waits: Vec<u64> = (0..6).map(|i| backoff.get(i).as_secs()).collect();
-/// assert_eq!(waits, [0, 60, 160, 640, 2_560, 3_600]);
+/// assert_eq!(waits, [0, 40, 160, 640, 2_560, 3_600]);
 /// ```
 #[derive(Debug, Clone)]
 pub struct Backoff {
@@ -124,9 +125,9 @@ pub struct Backoff {
 const JITTER: f64 = 0.1;
 
 impl Default for Backoff {
-    /// Exponential, base 4, factor 10 s.
+    /// Exponential, base 4, factor 10 s, at least 1 minute, at most 1 hour.
     fn default() -> Self {
-        Self::exponential(4.0, Duration::from_secs(10))
+        Self::exponential(4.0, Duration::from_secs(10)).floor(Duration::from_secs(60))
     }
 }
 
@@ -171,7 +172,7 @@ impl Backoff {
     pub fn custom(formula: Arc<dyn Formula>) -> Self {
         Self {
             formula,
-            floor: Some(Duration::from_secs(60)),
+            floor: None,
             ceiling: Some(Duration::from_secs(60 * 60)),
             zero_override: true,
             jitter: JITTER,
@@ -453,7 +454,7 @@ mod tests {
     fn the_defaults_are_the_documented_numbers() {
         let exponential = [0, 60_000, 160_000, 640_000, 2_560_000, 3_600_000, 3_600_000];
         assert_eq!(waits(&Backoff::default(), 6), exponential);
-        let linear = Backoff::linear(Duration::from_secs(30));
+        let linear = Backoff::linear(Duration::from_secs(30)).floor(Duration::from_secs(60));
         assert_eq!(waits(&linear, 3), [0, 60_000, 60_000, 90_000]);
         let constant = Backoff::constant(Duration::from_secs(60));
         assert_eq!(waits(&constant, 2), [0, 60_000, 60_000]);
@@ -471,7 +472,7 @@ mod tests {
             Backoff::exponential(f64::NAN, Duration::from_secs(1))
                 .get(5)
                 .as_secs(),
-            60
+            1
         );
     }
 
@@ -519,6 +520,18 @@ mod tests {
         let expected = json!({"algorithm": "ExponentialBackoff", "parameters": {
             "base": 4, "factor": 10_000, "floor": 60_000, "ceiling": 3_600_000, "zero_override": true}});
         assert_eq!(settings, expected);
+    }
+
+    #[test]
+    fn a_named_formula_has_no_floor_and_settings_without_bounds_have_alseks() {
+        assert_eq!(
+            Backoff::constant(Duration::from_secs(5)).get(1),
+            Duration::from_secs(5)
+        );
+        let settings = json!({"algorithm": "ConstantBackoff", "parameters": {"constant": 5_000}});
+        let settings = serde_json::from_value(settings).unwrap();
+        let read = Backoffs::default().build(&settings).unwrap();
+        assert_eq!(read.get(1), Duration::from_secs(60));
     }
 
     #[test]

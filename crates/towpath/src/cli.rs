@@ -38,10 +38,16 @@ pub fn run_blocking(app: App) -> ExitCode {
 /// The whole `main` of the program `towpath`.
 #[doc(hidden)]
 pub fn main(version: &str) -> ExitCode {
-    let program = Program { name: "towpath".to_owned(), version: Some(version.to_owned()) };
+    let program = Program {
+        name: "towpath".to_owned(),
+        version: Some(version.to_owned()),
+    };
     towpath_commands::main_with(setup(program))
 }
 
 fn setup(program: Program) -> Setup {
-    Setup { open: towpath_stores::open, program }
+    Setup {
+        open: towpath_stores::open,
+        program,
+    }
 }

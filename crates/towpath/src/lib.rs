@@ -17,6 +17,37 @@ pub use towpath_core::{
     Retries, State, Status, Store, StoreUrl, SystemClock, TaskName, Timestamp, Token, codec,
     limits, store,
 };
+/// # Examples
+///
+/// ```
+/// use towpath::testing::TestApp;
+/// use towpath::{Data, Task, task};
+///
+/// struct Stock(Vec<String>);
+///
+/// /// Reserves some pieces of an item.
+/// #[task(queue = "orders", max_retries = 5, timeout = "30s", backoff = constant("5s"))]
+/// async fn reserve(stock: Data<Stock>, item: String, pieces: Option<u32>) -> Result<u32, String> {
+///     if stock.0.contains(&item) { Ok(pieces.unwrap_or(1)) } else { Err(format!("no {item} in stock")) }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> towpath::Result<()> {
+/// let test = TestApp::new(|app| app.task(reserve).data(Stock(vec!["cup".to_owned()])));
+///
+/// // A message, run by the app; and the body alone.
+/// assert_eq!(test.run_inline(&reserve, ("cup".to_owned(), Some(3))).await?, 3);
+/// let stock = Data::from(Stock(vec![]));
+/// assert!(reserve.call(stock, "cup".to_owned(), None).await.is_err());
+///
+/// // The payload of a draft has the arguments in order; named ones are read as well.
+/// let draft = reserve.draft(("cup".to_owned(), None))?;
+/// assert_eq!(&draft.payload.bytes()[..], br#"["cup",null]"#);
+/// let named = towpath::Payload::json(r#"{"item": "cup"}"#);
+/// assert_eq!(reserve.decode(&named, &Default::default())?, ("cup".to_owned(), None));
+/// # Ok(())
+/// # }
+/// ```
 #[cfg(feature = "macros")]
 pub use towpath_macros::task;
 pub use towpath_runtime::{

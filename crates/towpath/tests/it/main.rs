@@ -1,5 +1,7 @@
 //! Towpath as its users see it.
 
 mod hello;
+#[cfg(all(unix, feature = "sqlite"))]
+mod kills;
 mod macros;
 mod testing;
