@@ -28,6 +28,16 @@ impl Env {
         self.out.json
     }
 
+    /// Tells of one thing that failed while the command goes on.
+    pub(crate) fn complain(&self, text: &str) {
+        to_stderr("error", text);
+    }
+
+    /// Tells something that the user may not have expected.
+    pub(crate) fn note(&self, text: &str) {
+        to_stderr("note", text);
+    }
+
     /// The command line that runs `rest` on the same store, to be pasted.
     pub(crate) fn command(&self, rest: &str) -> String {
         let program = &self.program;
@@ -40,4 +50,10 @@ impl Env {
             None => format!("{program} {rest}"),
         }
     }
+}
+
+fn to_stderr(head: &str, text: &str) {
+    // Where standard error is gone, nobody is left to be told.
+    let line = format!("{head}: {}\n", escape::line(text));
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
 }

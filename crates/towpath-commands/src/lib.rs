@@ -6,13 +6,38 @@
 //!
 //! * `run` is the way from the arguments to the exit code; `args` the top of the command line.
 //! * `env` is what every command is handed, `exit` how it ends, `output` what it prints.
-//! * `store` finds the store that is meant; `filter` the messages that are meant.
+//! * `store` finds the store that is meant, `filter` the messages, `bulk` does a verb on all of them;
+//!   `values` reads what stands on the command line.
 //!
 //! No store can be named here: whoever starts a program hands over how to open one ([`Setup`]).
 //!
 //! Users name the crate `towpath`; this one is public so that its siblings can meet, and semver
 //! covers only what the facade re-exports.
 
+mod args;
+mod bulk;
+mod completions;
+mod dead;
+mod demo;
+mod doctor;
 mod env;
 mod exit;
+mod filter;
+mod log;
+mod messages;
 mod output;
+mod prune;
+mod queues;
+mod result;
+mod revoke;
+mod run;
+pub mod shell;
+mod status;
+mod store;
+mod submit;
+mod values;
+mod worker;
+mod workers;
+
+pub use run::{Program, Setup, main_with, run, run_blocking};
+pub use store::Open;

@@ -234,6 +234,16 @@ impl App {
         self.shared.registry.get(name).map(|task| task.settings())
     }
 
+    /// The codecs that it knows.
+    pub fn codecs(&self) -> &Codecs {
+        &self.shared.codecs
+    }
+
+    /// The backoff formulas that it knows.
+    pub fn backoffs(&self) -> &Backoffs {
+        &self.shared.backoffs
+    }
+
     /// What its workers have counted in this process.
     pub fn metrics(&self) -> &Metrics {
         &self.shared.metrics

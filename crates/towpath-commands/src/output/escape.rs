@@ -44,6 +44,24 @@ fn escaped(text: &str, keep: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// JSON text with the characters written out that a terminal would act on. They can only stand inside
+/// strings, so it stays the same value.
+pub(crate) fn json(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_active) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_active(c) {
+            // All of them lie in the first plane: four digits are enough.
+            let _ = write!(shown, "\\u{:04x}", u32::from(c));
+        } else {
+            shown.push(c);
+        }
+    }
+    Cow::Owned(shown)
+}
+
 /// The text as one word of a POSIX shell, so that a command can be pasted.
 pub(crate) fn shell_word(text: &str) -> Cow<'_, str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
@@ -66,6 +84,18 @@ mod tests {
         check("\u{9b}31m", "\\u{9b}31m");
         check("abc\u{202e}fdp.exe", "abc\\u{202e}fdp.exe");
         assert_eq!(text("a\nb\tc\x1b"), "a\nb\tc\\u{1b}");
+    }
+
+    #[test]
+    fn json_stays_the_same_value() {
+        let value = serde_json::json!({"k": "\u{9b}31m \u{202e} \u{7f} \x1b plain"});
+        let text = value.to_string();
+        let shown = json(&text);
+        assert!(!shown.chars().any(is_active));
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&shown).unwrap(),
+            value
+        );
     }
 
     #[test]

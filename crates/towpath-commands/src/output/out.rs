@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use serde::Serialize;
 
+use super::{Table, escape};
 use crate::exit::Result;
 
 /// Standard output of a command. Shared by everything that the command does at once; each line is
@@ -38,9 +39,18 @@ impl Out {
 
     /// Prints a value for programs, on a line of its own.
     pub(crate) fn json(&self, value: &impl Serialize) -> Result<()> {
-        let mut line = serde_json::to_vec(value).map_err(io::Error::from)?;
-        line.push(b'\n');
-        self.write(&line)
+        let line = serde_json::to_string(value).map_err(io::Error::from)?;
+        self.line(escape::json(&line))
+    }
+
+    /// Prints a table for people, or `empty` when it has no row.
+    pub(crate) fn table(&self, table: &Table, empty: &str) -> Result<()> {
+        if table.is_empty() {
+            return self.line(empty);
+        }
+        // A file or a pipe has no width, and what reads it wants whole cells.
+        let width = terminal_size::terminal_size().filter(|_| self.terminal);
+        self.line(table.render(width.map(|(width, _)| usize::from(width.0))))
     }
 
     /// Hands everything printed so far to the reader.

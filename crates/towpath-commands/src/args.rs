@@ -1,0 +1,140 @@
+//! The top of the command line: what every command takes, and which commands there are.
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::exit::Exit;
+use crate::run::Program;
+use crate::{
+    completions, dead, demo, doctor, messages, prune, queues, result, revoke, status, submit,
+    worker, workers,
+};
+
+/// Durable tasks: submit messages, run workers, see what is stuck and why, and mend it.
+///
+/// Messages wait in a store until a worker that knows their task has run them; a message outlives the
+/// process that submitted it and the worker that ran it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "towpath",
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub(crate) struct Globals {
+    /// The store, such as sqlite:jobs.db [env: TOWPATH_STORE]
+    ///
+    /// sqlite:PATH is a file on this machine, for several processes; memory: ends with the process.
+    /// Settings follow a question mark: namespace=NAME for one application's part of the store,
+    /// durability=normal|full for what a loss of power may cost (at most the last 100 ms, or nothing).
+    /// Example: sqlite:/var/lib/jobs.db?namespace=mail
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) store: Option<String>,
+    /// Print JSON for programs instead of text for people
+    ///
+    /// One document, or one per line where the help of the command says so. Times are milliseconds
+    /// since 1970 UTC, durations are milliseconds; their names end in _ms.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// How much is logged to standard error
+    #[arg(long, global = true, value_name = "LEVEL", value_enum, default_value_t = LogLevel::Warn)]
+    pub(crate) log_level: LogLevel,
+    /// How it is logged: for people, or one JSON document per line
+    #[arg(long, global = true, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogLevel {
+    Off,
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// How it is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+/// The commands, in the order in which a newcomer meets them.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Demo(demo::Args),
+    Submit(submit::Args),
+    Worker(worker::Args),
+    Status(status::Args),
+    Result(result::Args),
+    Queues(queues::Args),
+    Messages(messages::Args),
+    Dead(dead::Args),
+    Revoke(revoke::Args),
+    Workers(workers::Args),
+    Prune(prune::Args),
+    Doctor(doctor::Args),
+    Completions(completions::Args),
+}
+
+/// The command line of `program`: its name in place of `towpath`, in examples too.
+pub(crate) fn command_of(program: &Program) -> clap::Command {
+    let command = Cli::command()
+        .name(program.name.clone())
+        .bin_name(program.name.clone())
+        .after_help(Exit::HELP);
+    let command = match &program.version {
+        Some(version) => command.version(version.clone()),
+        None => command.disable_version_flag(true),
+    };
+    renamed(command, &program.name)
+}
+
+/// Examples are written for `towpath`; a program of another name shows its own.
+fn renamed(mut command: clap::Command, name: &str) -> clap::Command {
+    if name == "towpath" {
+        return command;
+    }
+    if let Some(help) = command.get_after_help() {
+        let help = help
+            .to_string()
+            .replace("  towpath ", &format!("  {name} "));
+        command = command.after_help(help);
+    }
+    command.mut_subcommands(|subcommand| renamed(subcommand, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn examples_name_the_program_they_belong_to() {
+        let mut command = command_of(&Program {
+            name: "jobs".to_owned(),
+            version: None,
+        });
+        let submit = command.find_subcommand_mut("submit").expect("there is one");
+        let help = submit.render_long_help().to_string();
+        assert!(help.contains("  jobs submit"), "{help}");
+        assert!(!help.contains("towpath submit"), "{help}");
+    }
+}

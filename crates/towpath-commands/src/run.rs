@@ -1,0 +1,160 @@
+//! From the arguments to the exit code.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::FromArgMatches as _;
+use towpath_core::{Error, Kind};
+use towpath_runtime::App;
+
+use crate::args::{Cli, Command, Globals, command_of};
+use crate::env::Env;
+use crate::exit::{Exit, Failure, Result};
+use crate::output::Out;
+use crate::store::{Base, Open};
+use crate::{
+    completions, dead, demo, doctor, log, messages, prune, queues, result, revoke, status, submit,
+    worker, workers,
+};
+
+/// What a program hands over besides its app.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// How to open a store; this crate can name none.
+    pub open: Open,
+    /// What the program is called.
+    pub program: Program,
+}
+
+/// What a program is called, in its help and in the commands that it suggests.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// Its name.
+    pub name: String,
+    /// What `--version` tells; without it there is no such flag.
+    pub version: Option<String>,
+}
+
+impl Program {
+    /// The program that was started, by the name of its file.
+    pub fn current() -> Self {
+        let path = std::env::args_os().next().map(std::path::PathBuf::from);
+        let name = path.and_then(|path| Some(path.file_stem()?.to_str()?.to_owned()));
+        Self {
+            name: name.unwrap_or_else(|| "towpath".to_owned()),
+            version: None,
+        }
+    }
+}
+
+/// Runs the command that the arguments of the process ask for, on the tasks, the data and (unless
+/// another is named) the store of `app`.
+///
+/// What is printed, and what the exit code means, is told by `--help`. Must be called within a tokio
+/// runtime whose time and I/O drivers are on; [`run_blocking`] brings one.
+pub async fn run(app: App, setup: Setup) -> ExitCode {
+    run_args(Base::App(Box::new(app)), setup, std::env::args_os()).await
+}
+
+/// As [`run`], on a runtime of its own: the whole `main` of a program.
+pub fn run_blocking(app: App, setup: Setup) -> ExitCode {
+    on_runtime(Base::App(Box::new(app)), setup)
+}
+
+/// The whole `main` of the program `towpath`: without an app, its default store a file of the user's.
+pub fn main_with(setup: Setup) -> ExitCode {
+    on_runtime(Base::StateDirectory, setup)
+}
+
+fn on_runtime(base: Base, setup: Setup) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => {
+            let code = runtime.block_on(run_args(base, setup, std::env::args_os()));
+            // A body that ignores its end, or a read of standard input, must not hold the process.
+            runtime.shutdown_background();
+            code
+        }
+        Err(e) => {
+            let text = format!("the threads of the program cannot be started: {e}");
+            end(Err(Error::new(Kind::Storage, text).into()))
+        }
+    }
+}
+
+async fn run_args(base: Base, setup: Setup, args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let command = command_of(&setup.program);
+    let parsed = command
+        .clone()
+        .try_get_matches_from(args)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(told) => {
+            // Help and version end here too. Who does not read them has gone: no failure.
+            let _ = told.print();
+            return if told.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Ok
+            }
+            .into();
+        }
+    };
+    log::start(cli.globals.log_level, cli.globals.log_format);
+    end(dispatch(base, setup, cli, command).await)
+}
+
+async fn dispatch(base: Base, setup: Setup, cli: Cli, command: clap::Command) -> Result {
+    let Globals { store, json, .. } = cli.globals;
+    let out = Out::stdout(json);
+    if let Command::Completions(args) = cli.command {
+        return completions::run(&args, command, &out);
+    }
+    let (app, store_url) = base.open(store.as_deref(), setup.open)?;
+    let env = Env {
+        app,
+        store_url,
+        program: setup.program.name,
+        out,
+    };
+    let done = perform(cli.command, &env).await;
+    // What was printed counts even where the command failed half way.
+    let flushed = env.out.flush();
+    let closed = env.app.store().close().await.map_err(Failure::from);
+    let exit = done?;
+    flushed?;
+    closed.map(|()| exit)
+}
+
+async fn perform(command: Command, env: &Env) -> Result {
+    match command {
+        Command::Demo(args) => Box::pin(demo::run(args, env)).await,
+        Command::Submit(args) => submit::run(args, env).await,
+        Command::Worker(args) => Box::pin(worker::run(args, env)).await,
+        Command::Status(args) => status::run(args, env).await,
+        Command::Result(args) => result::run(args, env).await,
+        Command::Queues(args) => queues::run(args, env).await,
+        Command::Messages(args) => messages::run(args, env).await,
+        Command::Dead(args) => dead::run(args, env).await,
+        Command::Revoke(args) => revoke::run(args, env).await,
+        Command::Workers(args) => workers::run(args, env).await,
+        Command::Prune(args) => prune::run(args, env).await,
+        Command::Doctor(args) => doctor::run(args, env).await,
+        Command::Completions(_) => unreachable!("needs no store and was done before"),
+    }
+}
+
+fn end(done: Result) -> ExitCode {
+    let exit = done.unwrap_or_else(|failure| {
+        let report = failure.report();
+        if !report.is_empty() {
+            // Where standard error is gone too, the exit code has to do.
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), report.as_bytes());
+        }
+        failure.exit()
+    });
+    exit.into()
+}
