@@ -78,7 +78,7 @@ pub async fn another_handle_wakes_too(h: &Harness) {
 
 pub async fn a_scheduled_message_wakes_those_who_promote(h: &Harness) {
     let mut watch = h.store.watch(Topic::Schedule);
-    h.submit_one(after(draft("t"), SECOND)).await;
+    h.submit_one(after(draft("t"), SECOND * 60)).await;
     rung(&mut watch, Topic::Schedule).await;
     let worker = h.worker().await;
     h.submit_one(draft("t")).await;

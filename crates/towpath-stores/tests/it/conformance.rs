@@ -1,35 +1,33 @@
 //! The conformance suite over every store of this crate.
 
 mod memory {
-    use std::sync::{Arc, OnceLock};
-
-    use towpath_stores::MemoryStore;
-    use towpath_stores::conformance::Harness;
-
-    /// One store in memory; to open it again is to take another handle on it.
-    fn memory() -> Harness {
-        let store: OnceLock<MemoryStore> = OnceLock::new();
-        Harness::new(move |clock| Arc::new(store.get_or_init(|| MemoryStore::new(clock)).handle()))
-    }
+    use crate::stores::memory;
 
     towpath_stores::conformance_suite!(memory);
 }
 
 #[cfg(feature = "sqlite")]
 mod sqlite {
-    use towpath_core::StoreUrl;
-    use towpath_stores::conformance::Harness;
+    use crate::stores::sqlite;
 
-    /// One file in a directory of its own, which goes with the harness.
-    fn sqlite() -> Harness {
-        let directory = tempfile::tempdir().expect("a directory for the test");
-        let path = directory.path().join("towpath.db");
-        let url = StoreUrl::sqlite(path.to_str().expect("a path in UTF-8"));
+    towpath_stores::conformance_suite!(sqlite);
+}
+
+/// A wrapper without a fault is not to be told from what it wraps.
+mod faulty {
+    use std::sync::{Arc, OnceLock};
+
+    use towpath_stores::MemoryStore;
+    use towpath_stores::conformance::Harness;
+    use towpath_stores::faulty::FaultyStore;
+
+    fn faulty() -> Harness {
+        let store: OnceLock<MemoryStore> = OnceLock::new();
         Harness::new(move |clock| {
-            let _kept = &directory;
-            towpath_stores::open_with(&url, clock).expect("the store opens")
+            let inner = store.get_or_init(|| MemoryStore::new(clock)).handle();
+            Arc::new(FaultyStore::new(Arc::new(inner)))
         })
     }
 
-    towpath_stores::conformance_suite!(sqlite);
+    towpath_stores::conformance_suite!(faulty);
 }

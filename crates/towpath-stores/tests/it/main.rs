@@ -1,3 +1,6 @@
 //! The tests of the stores: the suite over each of them, faults at every call, random lives.
 
 mod conformance;
+mod faulty;
+mod model;
+mod stores;

@@ -1,0 +1,57 @@
+//! Random lives: random verbs on a store, and the same verbs on a plain map that follows the life
+//! table. What the two say of every message must be the same after every step.
+//!
+//! `PROPTEST_CASES` sets how many lives are played; a failure is shrunk to few steps.
+
+mod life;
+mod plain;
+mod step;
+
+use proptest::test_runner::{Config, TestRunner};
+use towpath_stores::conformance::Harness;
+
+use crate::stores;
+use life::Life;
+
+/// Steps of one life: enough for messages to be lost, retried, buried and dug out again.
+const STEPS: std::ops::Range<usize> = 1..60;
+
+fn play(make: fn() -> Harness, cases: u32) {
+    let chosen = std::env::var_os("PROPTEST_CASES").is_some();
+    let default = Config::default();
+    let config = Config {
+        cases: if chosen { default.cases } else { cases },
+        // A failure that matters becomes a test with a name, not a file of seeds.
+        failure_persistence: None,
+        ..default
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime for the test");
+    let steps = proptest::collection::vec(step::step(), STEPS);
+    let played = TestRunner::new(config).run(&steps, |steps| {
+        runtime.block_on(async {
+            let mut life = Life::new(make());
+            for step in steps {
+                life.take(step).await;
+            }
+            life.end().await;
+        });
+        Ok(())
+    });
+    if let Err(failure) = played {
+        panic!("{failure}");
+    }
+}
+
+#[test]
+fn memory() {
+    play(stores::memory, 1_000);
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn sqlite() {
+    play(stores::sqlite, 60);
+}

@@ -1,0 +1,24 @@
+//! A fresh harness for each store of this crate.
+
+use std::sync::{Arc, OnceLock};
+
+use towpath_stores::MemoryStore;
+use towpath_stores::conformance::Harness;
+
+/// One store in memory; to open it again is to take another handle on it.
+pub(crate) fn memory() -> Harness {
+    let store: OnceLock<MemoryStore> = OnceLock::new();
+    Harness::new(move |clock| Arc::new(store.get_or_init(|| MemoryStore::new(clock)).handle()))
+}
+
+/// One file in a directory of its own, which goes with the harness.
+#[cfg(feature = "sqlite")]
+pub(crate) fn sqlite() -> Harness {
+    let directory = tempfile::tempdir().expect("a directory for the test");
+    let path = directory.path().join("towpath.db");
+    let url = towpath_core::StoreUrl::sqlite(path.to_str().expect("a path in UTF-8"));
+    Harness::new(move |clock| {
+        let _kept = &directory;
+        towpath_stores::open_with(&url, clock).expect("the store opens")
+    })
+}
