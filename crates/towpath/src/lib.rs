@@ -1,3 +1,5 @@
+//! Durable tasks for Rust: *they reach the other end, even when the process that carried them does not.*
+//!
 #![doc = include_str!("docs/book.md")]
 
 #[cfg(feature = "cli")]
