@@ -1,0 +1,11 @@
+//! The program as its users meet it: started as a process, its output read.
+
+mod bulk;
+mod help;
+mod input;
+mod output;
+mod program;
+mod shell;
+mod store;
+mod submit;
+mod worker;

@@ -1,0 +1,93 @@
+//! Command lines as messages.
+
+use serde_json::json;
+
+use crate::program::Program;
+
+#[test]
+fn a_command_line_is_submitted_run_and_its_output_read() {
+    let program = Program::new();
+    let id = program.submit(&["--shell", "--", "sh", "-c", "echo out; pwd"]);
+    let shown = program.json(&["messages", "show", &id]);
+    assert_eq!(
+        shown["payload"]["argv"],
+        json!(["sh", "-c", "echo out; pwd"])
+    );
+    program.ok(&["worker", "--drain"]);
+    let result: serde_json::Value = serde_json::from_str(&program.ok(&["result", &id])).unwrap();
+    assert_eq!(result["exit_code"], json!(0));
+    let home = program.home().canonicalize().unwrap();
+    assert_eq!(
+        result["stdout"],
+        json!(format!("out\n{}\n", home.display()))
+    );
+
+    let taken = program.json(&["result", &id, "--take"]);
+    assert_eq!(taken["id"], json!(id));
+    assert_eq!(program.run(&["result", &id]).code, 3);
+}
+
+#[test]
+fn each_line_of_the_input_is_a_message() {
+    let program = Program::new();
+    let each = ["submit", "--shell", "--each", "--", "echo", "<{}>", "{}{}"];
+    let run = program.run_with_input(&each, "one\n\n  \ntwo words\r\n");
+    assert_eq!(
+        (run.code, run.stdout.as_str()),
+        (0, "submitted 2 messages\n"),
+        "{run:?}"
+    );
+    let list = program.json(&["messages", "list", "--task", "shell"]);
+    let argv: Vec<_> = list["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| &m["payload"]["argv"])
+        .collect();
+    assert!(
+        argv.contains(&&json!(["echo", "<two words>", "two wordstwo words"])),
+        "{argv:?}"
+    );
+
+    let many: String = (0..2_500).map(|n| format!("{n}\n")).collect();
+    let run = program.run_with_input(
+        &["submit", "--shell", "--each", "--json", "--", "echo", "{}"],
+        many,
+    );
+    let ids: Vec<serde_json::Value> = run
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(ids.len(), 2_500);
+    assert!(ids.iter().all(|line| line["id"].is_string()));
+}
+
+#[test]
+fn a_bad_line_is_named_and_those_before_it_are_submitted() {
+    let program = Program::new();
+    let each = ["submit", "--shell", "--each", "--", "echo", "{}"];
+    let run = program.run_with_input(&each, b"good\n\xff\n");
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(run.stderr.contains("line 2 is not UTF-8"), "{run:?}");
+    assert!(
+        run.stderr.contains("1 message submitted before that"),
+        "{run:?}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn command_lines_run_by_default_only_from_a_private_directory() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let program = Program::new();
+    program.submit(&["--shell", "--", "true"]);
+    let directory = program.home().join("towpath");
+    std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let refused = program.run(&["worker", "--drain"]);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(refused.stderr.contains("--allow-shell"), "{refused:?}");
+    program.ok(&["worker", "--drain", "--allow-shell"]);
+    std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o700)).unwrap();
+    program.ok(&["worker", "--drain"]);
+}
