@@ -35,6 +35,8 @@ pub(crate) struct Globals {
     /// The store, such as sqlite:jobs.db [env: TOWPATH_STORE]
     ///
     /// sqlite:PATH is a file on this machine, for several processes; memory: ends with the process.
+    /// Without it: what the variable TOWPATH_STORE names, then the store that the program was made
+    /// with; for `towpath` itself the file towpath/towpath.db in $XDG_STATE_HOME (~/.local/state).
     /// Settings follow a question mark: namespace=NAME for one application's part of the store,
     /// durability=normal|full for what a loss of power may cost (at most the last 100 ms, or nothing).
     /// Example: sqlite:/var/lib/jobs.db?namespace=mail
@@ -90,12 +92,20 @@ pub(crate) enum Command {
     Completions(completions::Args),
 }
 
+const FIRST_STEPS: &str = "\
+First steps:
+  towpath demo                                  see it work on the files of this directory
+  towpath submit --shell -- sleep 1             submit a command line, printing its id
+  towpath worker --allow-shell                  run what waits, until Ctrl-C
+  towpath queues                                see what waits where
+  towpath dead list                             see what failed for good";
+
 /// The command line of `program`: its name in place of `towpath`, in examples too.
 pub(crate) fn command_of(program: &Program) -> clap::Command {
     let command = Cli::command()
         .name(program.name.clone())
         .bin_name(program.name.clone())
-        .after_help(Exit::HELP);
+        .after_help(format!("{FIRST_STEPS}\n\n{}", Exit::HELP));
     let command = match &program.version {
         Some(version) => command.version(version.clone()),
         None => command.disable_version_flag(true),

@@ -16,6 +16,7 @@ use crate::env::Env;
 use crate::exit::{Exit, Failure, Result};
 use crate::filter::{FilterArgs, sections};
 use crate::messages::list::record_table;
+use crate::output::counted;
 use crate::values::{IdArg, id};
 
 /// A filter that selects more than this asks whether that is meant.
@@ -83,6 +84,21 @@ impl Verb {
         }
     }
 
+    /// Whether it can be done to a message in that state.
+    fn is_for(self, state: State) -> bool {
+        match self {
+            Verb::Requeue | Verb::Purge => matches!(state, State::Failed | State::Revoked),
+            Verb::Remove => state != State::Running,
+            Verb::Replay => state.is_terminal(),
+            Verb::Revoke { skip_running: true } => {
+                matches!(state, State::Scheduled | State::Ready)
+            }
+            Verb::Revoke {
+                skip_running: false,
+            } => !state.is_terminal(),
+        }
+    }
+
     /// Does it to some messages: one answer each, with the id of the copy where there is one.
     async fn apply(self, ids: &[MessageId], env: &Env) -> Result<Vec<Answer>> {
         let store = env.app.store();
@@ -140,7 +156,7 @@ async fn purge(ids: &[MessageId], env: &Env) -> Result<Vec<Answer>> {
 
 fn not_dead(record: Option<&Record>) -> Option<Error> {
     let state = record?.state;
-    if matches!(state, State::Failed | State::Revoked) {
+    if Verb::Purge.is_for(state) {
         return None;
     }
     let text = format!("cannot purge a message that is {state} (it must be failed, revoked)");
@@ -179,45 +195,30 @@ struct ReplayedView {
 
 /// Does `verb` to the messages that `args` mean.
 pub(crate) async fn run(verb: Verb, args: BulkArgs, env: &Env) -> Result {
-    let BulkArgs {
-        ids,
-        dry_run,
-        yes,
-        filter,
-        all,
-    } = args;
-    let is_filter = all || !filter.is_empty();
-    match (ids.is_empty(), is_filter) {
-        (false, false) => by_id(verb, &ids, dry_run, env).await,
-        (true, true) if all && !filter.is_empty() => {
-            Err(Failure::usage("--all and a filter exclude each other"))
-        }
-        (true, true) => by_filter(verb, &filter, all, dry_run, yes, env).await,
+    if args.all && !args.filter.is_empty() {
+        return Err(Failure::usage("--all and a filter exclude each other"));
+    }
+    match (args.ids.is_empty(), args.all || !args.filter.is_empty()) {
+        (false, false) => by_id(verb, &args, env).await,
+        (true, true) => by_filter(verb, &args, env).await,
         (false, true) => Err(Failure::usage("ids and a filter exclude each other")),
-        (true, false) => Err(Failure::usage("the filter is empty: nothing says which messages are meant")
-            .hint("name ids, or give --queue, --task, --state, --reason, --older-than, --newer-than, --error or --meta; --all means every one")),
+        (true, false) => Err(Failure::usage(
+            "the filter is empty: nothing says which messages are meant",
+        )
+        .hint(
+            "name ids, or give --queue, --task, --state, --reason, --older-than, --newer-than, \
+             --error or --meta; --all means every one",
+        )),
     }
 }
 
-async fn by_filter(
-    verb: Verb,
-    filter: &FilterArgs,
-    all: bool,
-    dry_run: bool,
-    yes: bool,
-    env: &Env,
-) -> Result {
-    let filter = if all {
-        Filter::everything()
-    } else {
-        filter.filter()?
-    };
-    let found = scan(verb, &filter, env).await?;
+async fn by_filter(verb: Verb, args: &BulkArgs, env: &Env) -> Result {
+    let found = scan(verb, args, env).await?;
     let selected = found.ids.len();
-    if dry_run {
+    if args.dry_run {
         return show(verb, found, env).await;
     }
-    if selected > ASK_ABOVE && !yes {
+    if selected > ASK_ABOVE && !args.yes {
         let (name, limit) = (verb.name(), ASK_ABOVE);
         return Err(Failure::usage(format!(
             "this would {name} {selected} messages, more than {limit}; nothing was done"
@@ -246,31 +247,26 @@ async fn by_filter(
     })
 }
 
-async fn by_id(verb: Verb, ids: &[IdArg], dry_run: bool, env: &Env) -> Result {
+async fn by_id(verb: Verb, args: &BulkArgs, env: &Env) -> Result {
     let mut seen = HashSet::new();
-    let ids: Vec<&IdArg> = ids.iter().filter(|id| seen.insert(id.id)).collect();
-    let plain: Vec<MessageId> = ids.iter().map(|id| id.id).collect();
-    if dry_run {
-        let records = env
-            .app
-            .store()
-            .get(plain)
-            .await?
+    let ids = args.ids.iter().map(|id| id.id);
+    let ids: Vec<MessageId> = ids.filter(|id| seen.insert(*id)).collect();
+    if args.dry_run {
+        let records = env.app.store().get(ids).await?;
+        let sample: Vec<_> = records
             .into_iter()
             .flatten()
-            .collect::<Vec<_>>();
-        let found = Found {
-            ids: records.iter().map(|r| r.id).collect(),
-            sample: records,
-        };
-        return show(verb, found, env).await;
+            .filter(|r| verb.is_for(r.state))
+            .collect();
+        let ids = sample.iter().map(|record| record.id).collect();
+        return show(verb, Found { ids, sample }, env).await;
     }
     let mut view = View {
         verb: verb.name(),
         selected: ids.len(),
         ..View::default()
     };
-    for some in plain.chunks(limits::WINDOW) {
+    for some in ids.chunks(limits::WINDOW) {
         let answers = verb.apply(some, env).await?;
         view.add(some, answers);
     }
@@ -320,15 +316,15 @@ impl View {
         for ReplayedView { id, new_id } in &self.replayed {
             env.out.line(format_args!("{id} -> {new_id}"))?;
         }
-        let (done, changed) = (verb.done(), self.changed);
-        if self.selected == 1 && !self.failed.is_empty() {
+        // Where all failed, the errors have said so.
+        if !self.failed.is_empty() && self.changed == 0 {
             return Ok(());
         }
-        let s = if changed == 1 { "" } else { "s" };
+        let (done, changed) = (verb.done(), counted(self.changed as u64, "message"));
         match self.skipped {
-            0 => env.out.line(format_args!("{done} {changed} message{s}")),
+            0 => env.out.line(format_args!("{done} {changed}")),
             skipped => env.out.line(format_args!(
-                "{done} {changed} message{s}; {skipped} had moved on and were left alone"
+                "{done} {changed}; {skipped} had moved on and were left alone"
             )),
         }
     }
@@ -341,23 +337,36 @@ struct Found {
     sample: Vec<Record>,
 }
 
-async fn scan(verb: Verb, filter: &Filter, env: &Env) -> Result<Found> {
+async fn scan(verb: Verb, args: &BulkArgs, env: &Env) -> Result<Found> {
+    let filter = match args.all {
+        true => Filter::everything(),
+        false => args.filter.filter()?,
+    };
+    if let Some(state) = filter.state.filter(|state| !verb.is_for(*state)) {
+        let name = verb.name();
+        return Err(Failure::usage(format!(
+            "a message that is {state} cannot be {}",
+            verb.done()
+        ))
+        .hint(format!(
+            "leave --state away: {name} looks at those it can be done to"
+        )));
+    }
     let broker = env.broker();
     let now = env.app.store().now().await?;
-    let (mut seen, mut found) = (
-        HashSet::new(),
-        Found {
-            ids: Vec::new(),
-            sample: Vec::new(),
-        },
-    );
-    for section in sections(filter, verb.sections()) {
+    let mut seen = HashSet::new();
+    let mut found = Found {
+        ids: Vec::new(),
+        sample: Vec::new(),
+    };
+    let selects = |record: &Record| verb.is_for(record.state) && filter.matches(record, now);
+    for section in sections(&filter, verb.sections()) {
         let mut after = None;
         loop {
             let window = broker.list(section, after, limits::WINDOW).await?;
             for record in window.records {
                 // What moves between two windows may be seen twice.
-                if filter.matches(&record, now) && seen.insert(record.id) {
+                if selects(&record) && seen.insert(record.id) {
                     found.ids.push(record.id);
                     if found.sample.len() < SAMPLE {
                         found.sample.push(record);
@@ -393,10 +402,10 @@ async fn show(verb: Verb, found: Found, env: &Env) -> Result {
         env.out
             .line(format_args!("… and {} more", selected - found.sample.len()))?;
     }
-    let s = if selected == 1 { "" } else { "s" };
     env.out.line(format_args!(
-        "would {} {selected} message{s}; nothing was done",
-        verb.name()
+        "would {} {}; nothing was done",
+        verb.name(),
+        counted(selected as u64, "message")
     ))?;
     Ok(Exit::Ok)
 }

@@ -9,7 +9,7 @@ use towpath_core::store::{Finding, Section};
 
 use crate::env::Env;
 use crate::exit::{Exit, Result};
-use crate::output::escape;
+use crate::output::{counted, escape};
 
 /// Check the store, and mend what can be mended
 ///
@@ -74,7 +74,7 @@ impl Report {
             }
         }
         for ((problem, ours), count) in unknown {
-            let about = format!("{count} messages");
+            let about = counted(count, "message");
             if ours {
                 self.problems.push(Finding { about, problem });
             } else {
@@ -97,7 +97,7 @@ impl Report {
             let ready: u64 = queue.lines.iter().map(|line| line.ready).sum();
             self.notes.push(Finding {
                 about: format!("queue {:?}", queue.queue.as_str()),
-                problem: format!("is paused; {ready} messages wait for it"),
+                problem: format!("paused, with {} ready", counted(ready, "message")),
             });
         }
         Ok(())

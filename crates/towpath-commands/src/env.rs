@@ -1,5 +1,7 @@
 //! What every command is handed.
 
+use std::ffi::OsString;
+
 use towpath_core::StoreUrl;
 use towpath_runtime::{App, Broker};
 
@@ -52,8 +54,33 @@ impl Env {
     }
 }
 
+/// How the program called `name` is to be called again: by its path where it was called by one, as in
+/// `target/release/towpath`, else by its name.
+pub(crate) fn invocation(name: &str, invoked_as: Option<OsString>) -> String {
+    let invoked_as = invoked_as.and_then(|path| path.into_string().ok());
+    let path = invoked_as.filter(|path| path.contains(std::path::is_separator));
+    let program = path.as_deref().unwrap_or(name);
+    escape::shell_word(program).into_owned()
+}
+
 fn to_stderr(head: &str, text: &str) {
     // Where standard error is gone, nobody is left to be told.
     let line = format!("{head}: {}\n", escape::line(text));
     let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_called_again_as_it_was_called() {
+        let check = |invoked_as: &str, expected: &str| {
+            assert_eq!(invocation("towpath", Some(invoked_as.into())), expected);
+        };
+        check("towpath", "towpath");
+        check("target/release/towpath", "target/release/towpath");
+        check("/a b/towpath", "'/a b/towpath'");
+        assert_eq!(invocation("towpath", None), "towpath");
+    }
 }

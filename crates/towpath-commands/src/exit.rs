@@ -42,7 +42,7 @@ Exit codes:
     /// The code that tells the caller of an error of `kind` what he can do.
     pub(crate) fn of(kind: Kind) -> Self {
         match kind {
-            Kind::Invalid | Kind::NoTasks => Exit::Usage,
+            Kind::Invalid | Kind::NoTasks | Kind::Unsupported => Exit::Usage,
             Kind::NotFound => Exit::NotFound,
             Kind::TimedOut => Exit::TimedOut,
             Kind::Unavailable => Exit::Unavailable,

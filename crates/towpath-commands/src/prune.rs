@@ -5,6 +5,7 @@ use towpath_core::limits::UPKEEP_ROWS;
 
 use crate::env::Env;
 use crate::exit::{Exit, Result};
+use crate::output::counted;
 
 /// Delete finished messages that are past their retention
 ///
@@ -38,8 +39,10 @@ pub(crate) async fn run(_args: Args, env: &Env) -> Result {
     } else if removed == 0 {
         env.out.line("nothing is past its retention")?;
     } else {
-        env.out
-            .line(format_args!("removed {removed} finished messages"))?;
+        env.out.line(format_args!(
+            "removed {}",
+            counted(removed as u64, "finished message")
+        ))?;
     }
     Ok(Exit::Ok)
 }

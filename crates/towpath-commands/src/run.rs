@@ -8,7 +8,7 @@ use towpath_core::{Error, Kind};
 use towpath_runtime::App;
 
 use crate::args::{Cli, Command, Globals, command_of};
-use crate::env::Env;
+use crate::env::{Env, invocation};
 use crate::exit::{Exit, Failure, Result};
 use crate::output::Out;
 use crate::store::{Base, Open};
@@ -117,7 +117,7 @@ async fn dispatch(base: Base, setup: Setup, cli: Cli, command: clap::Command) ->
     let env = Env {
         app,
         store_url,
-        program: setup.program.name,
+        program: invocation(&setup.program.name, std::env::args_os().next()),
         out,
     };
     let done = perform(cli.command, &env).await;

@@ -41,7 +41,7 @@ pub(crate) async fn run(args: Args, env: &Env) -> Result {
     let record = env.broker().get(id).await?;
     let status = record
         .as_ref()
-        .map_or(Status::Unknown, |record| record.status());
+        .map_or(Status::Unknown, towpath_core::message::Record::status);
     let details = record.as_ref().and_then(|record| record.details.as_ref());
     if env.json() {
         env.out.json(&View {

@@ -27,7 +27,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, env: &Env) -> Result {
     let page = list::read(&args.page, Section::Dead, env).await?;
-    list::show(&page, dead_table(&page.records, page.now), env)
+    list::show(&page, &dead_table(&page.records, page.now), env)
 }
 
 fn dead_table(records: &[Record], now: Timestamp) -> Table {

@@ -100,7 +100,7 @@ struct View<'a> {
 
 pub(crate) async fn run(args: Args, env: &Env) -> Result {
     let page = read(&args.page, Section::All, env).await?;
-    show(&page, record_table(&page.records, page.now), env)
+    show(&page, &record_table(&page.records, page.now), env)
 }
 
 /// Reads a page of what the filter selects within `section`.
@@ -167,7 +167,7 @@ pub(crate) async fn read(args: &PageArgs, section: Section, env: &Env) -> Result
 }
 
 /// Prints a page, as `table` for people.
-pub(crate) fn show(page: &Page, table: Table, env: &Env) -> Result {
+pub(crate) fn show(page: &Page, table: &Table, env: &Env) -> Result {
     let next = page.next.as_ref().map(cursor_text);
     if env.json() {
         let codecs = env.app.codecs();
@@ -183,7 +183,7 @@ pub(crate) fn show(page: &Page, table: Table, env: &Env) -> Result {
         })?;
         return Ok(Exit::Ok);
     }
-    env.out.table(&table, "no message")?;
+    env.out.table(table, "no message")?;
     if let Some(next) = next {
         env.out.line(format_args!(
             "\nmore: repeat the command with --after {next}"

@@ -90,7 +90,7 @@ pub(crate) async fn show(record: &Record, env: &Env) -> Result {
 struct Lines(Vec<(&'static str, String)>);
 
 impl Lines {
-    fn add(&mut self, label: &'static str, value: impl ToString) {
+    fn add(&mut self, label: &'static str, value: impl std::fmt::Display) {
         self.0.push((label, value.to_string()));
     }
 

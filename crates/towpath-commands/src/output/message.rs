@@ -82,7 +82,7 @@ impl<'a> MessageView<'a> {
             queue: record.queue.as_str(),
             status: record.status().as_str(),
             state: record.state.as_str(),
-            reason: record.reason.map(|reason| reason.as_str()),
+            reason: record.reason.map(towpath_core::FailReason::as_str),
             priority: record.priority,
             payload: json::payload(&record.payload, codecs),
             codec: record.payload.codec().as_str(),

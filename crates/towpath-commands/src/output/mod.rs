@@ -13,3 +13,9 @@ mod table;
 pub(crate) use message::MessageView;
 pub(crate) use out::Out;
 pub(crate) use table::{Table, cut};
+
+/// A number of things: `1 message`, `2 messages`.
+pub(crate) fn counted(count: u64, thing: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {thing}{s}")
+}

@@ -16,6 +16,7 @@ use super::command::{drafts_in, present_directory};
 use super::options::DraftArgs;
 use crate::env::Env;
 use crate::exit::{Exit, Failure, Result};
+use crate::output::counted;
 
 /// Most messages in one step.
 const BATCH: usize = 1_000;
@@ -56,14 +57,16 @@ pub(super) async fn run(command: &[String], options: DraftArgs, env: &Env) -> Re
         progress.set_position(submitted);
         if let Err(failure) = refused.and(broken.map_or(Ok(()), Err)) {
             progress.finish_and_clear();
-            return Err(failure.hint(format!("{submitted} messages were submitted before that")));
+            return Err(failure.hint(format!(
+                "{} submitted before that",
+                counted(submitted, "message")
+            )));
         }
     }
     progress.finish_and_clear();
     if !env.json() {
-        let s = if submitted == 1 { "" } else { "s" };
         env.out
-            .line(format_args!("submitted {submitted} message{s}"))?;
+            .line(format_args!("submitted {}", counted(submitted, "message")))?;
     }
     Ok(Exit::Ok)
 }

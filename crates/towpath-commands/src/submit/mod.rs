@@ -5,7 +5,7 @@ mod each;
 mod options;
 
 use serde::Serialize;
-use towpath_core::{Draft, MessageId, Payload, TaskName};
+use towpath_core::{Draft, Kind, MessageId, Payload, TaskName};
 
 pub(crate) use options::start;
 
@@ -26,7 +26,7 @@ use options::DraftArgs;
     after_help = "\
 Examples:
   towpath submit add '[1, 2]'
-  towpath submit report --id report-2026-03 --delay 10m < args.json -
+  towpath submit report - --id report-2026-03 --delay 10m < args.json
   towpath submit --shell -- convert in.png out.jpg
   ls *.png | towpath submit --shell --each -- convert {} {}.jpg
 
@@ -50,11 +50,11 @@ pub(crate) struct Args {
     /// Empty lines are skipped. Messages are submitted while the input is read.
     #[arg(long, requires = "shell", conflicts_with = "id")]
     each: bool,
-    #[command(flatten)]
-    options: DraftArgs,
     /// The command line to run with --shell
     #[arg(value_name = "COMMAND", last = true)]
     command: Vec<String>,
+    #[command(flatten)]
+    options: DraftArgs,
 }
 
 /// A message that was submitted, for programs.
@@ -99,7 +99,17 @@ pub(crate) async fn run(args: Args, env: &Env) -> Result {
 
 async fn one(draft: Draft, options: DraftArgs, env: &Env) -> Result {
     let draft = options.apply(draft, env).await?;
-    let id = env.broker().submit(draft).await?;
+    let id = draft.id;
+    env.broker().submit(draft).await.map_err(|error| {
+        let known = error.kind() == Kind::AlreadyExists;
+        let failure = Failure::from(error);
+        let hint = || env.command(&format!("messages show {id}"));
+        if known {
+            failure.hint(format!("see it: {}", hint()))
+        } else {
+            failure
+        }
+    })?;
     if env.json() {
         env.out.json(&View { id })?;
     } else {

@@ -33,8 +33,8 @@ impl JsonArg {
     /// The arguments of a task: a JSON array in order, a JSON object by name.
     pub(crate) fn read(self) -> Result<Payload> {
         match self {
-            JsonArg::Text(text) => arguments(text.into_bytes()),
-            JsonArg::Stdin => arguments(read_bounded(std::io::stdin())?),
+            JsonArg::Text(text) => arguments(text.as_bytes()),
+            JsonArg::Stdin => arguments(&read_bounded(std::io::stdin())?),
         }
     }
 }
@@ -56,7 +56,7 @@ fn read_bounded(input: impl Read) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn arguments(bytes: Vec<u8>) -> Result<Payload> {
+fn arguments(bytes: &[u8]) -> Result<Payload> {
     let size = bytes.len();
     if size > PAYLOAD_BYTES {
         return Err(Failure::usage(format!(
@@ -86,18 +86,15 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expected: &str) {
-        let failure = arguments(text.as_bytes().to_vec()).unwrap_err();
+        let failure = arguments(text.as_bytes()).unwrap_err();
         let report = failure.report();
         assert!(report.contains(expected), "{text:.40}: {report}");
     }
 
     #[test]
     fn arguments_are_an_array_or_an_object() {
-        assert_eq!(
-            arguments(b" [1, 2]\n".to_vec()).unwrap(),
-            Payload::json("[1, 2]")
-        );
-        assert!(arguments(b"{}".to_vec()).is_ok());
+        assert_eq!(arguments(b" [1, 2]\n").unwrap(), Payload::json("[1, 2]"));
+        assert!(arguments(b"{}").is_ok());
         check("", "not JSON");
         check("[1", "not JSON: EOF");
         check("[1] [2]", "not JSON: trailing");
@@ -114,13 +111,13 @@ mod tests {
             "the limit is 1048576",
         );
         let deep = format!("{}{}", "[".repeat(128), "]".repeat(128));
-        assert!(arguments(deep.into_bytes()).is_ok());
+        assert!(arguments(deep.as_bytes()).is_ok());
     }
 
     #[test]
     fn standard_input_is_not_read_to_its_end() {
         let failure = read_bounded(std::io::repeat(b' ')).unwrap_err();
         assert!(failure.report().contains("more than 1048576 bytes"));
-        assert!(arguments(b"[\"\xff\"]".to_vec()).is_err());
+        assert!(arguments(b"[\"\xff\"]").is_err());
     }
 }

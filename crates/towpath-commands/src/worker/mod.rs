@@ -172,7 +172,7 @@ fn tell_start(app: &App, listens: &str, grace: Duration, env: &Env) -> Result<()
     } else {
         let names: Vec<_> = tasks.iter().map(TaskName::as_str).collect();
         let line = format!(
-            "worker {pid} listens to {listens} of {store} and runs {}; Ctrl-C stops it within {}",
+            "worker {pid} listens to {listens} on {store} and runs {}; Ctrl-C stops it within {}",
             names.join(", "),
             age::exact(grace)
         );

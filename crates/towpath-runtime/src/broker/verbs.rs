@@ -102,11 +102,7 @@ impl Broker {
         }
         let mut answers: Vec<_> = drafts
             .iter()
-            .map(|draft| {
-                self.check(draft)
-                    .map(|()| draft.id)
-                    .map_err(|e| e.about(draft.summary()))
-            })
+            .map(|draft| self.check(draft).map(|()| draft.id))
             .collect();
         let sound = answers
             .iter()
@@ -158,13 +154,19 @@ impl Broker {
         draft.check_with(payload_bytes, callback_depth)?;
         std::iter::successors(Some(draft), |draft| draft.options.callback.as_deref()).try_for_each(
             |draft| {
-                self.shared.codecs.get(draft.payload.codec())?;
-                match &draft.options.backoff {
-                    Some(settings) => self.shared.backoffs.build(settings).map(drop),
-                    None => Ok(()),
-                }
+                self.check_names(draft)
+                    .map_err(|e| e.about(draft.summary()))
             },
         )
+    }
+
+    /// Whether the codec and the backoff that the draft names are registered.
+    fn check_names(&self, draft: &Draft) -> Result<()> {
+        self.shared.codecs.get(draft.payload.codec())?;
+        match &draft.options.backoff {
+            Some(settings) => self.shared.backoffs.build(settings).map(drop),
+            None => Ok(()),
+        }
     }
 
     /// Copies of those drafts whose task has a policy here: only for them is a hook to be run.
@@ -223,8 +225,8 @@ impl Broker {
         let mut draft = Draft::new(task, payload);
         draft.start = update.start.unwrap_or_default();
         draft.options.metadata = update.metadata.clone().unwrap_or_default();
+        draft.id = id;
         self.check(&draft)
-            .map_err(|e| e.about(format!("update of message {id}")))
     }
 
     /// Calls a message off: it will not run, or its attempt is dropped. `skip_running` leaves it
