@@ -1,0 +1,129 @@
+//! Opening a connection: its settings, and how it waits for the lock of another process.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OpenFlags};
+use towpath_core::url::Durability;
+use towpath_core::{Result, StoreUrl};
+
+use super::error::{Fallible, translate};
+use super::location::Location;
+use super::schema;
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// The one that writes messages.
+    Writer,
+    /// Looks only.
+    Reader,
+    /// Renews leases.
+    Keeper,
+}
+
+/// A connection to an open store, and the number of the namespace it works in.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) db: Connection,
+    pub(super) ns: i64,
+}
+
+/// Opens the store's file, creating and migrating it as needed.
+///
+/// # Errors
+///
+/// Each names the URL, and the file or directory that is at fault.
+pub(super) fn open(url: &StoreUrl, role: Role) -> Result<Opened> {
+    open_file(url, role).map_err(|error| error.about(url))
+}
+
+fn open_file(url: &StoreUrl, role: Role) -> Result<Opened> {
+    let location = Location::of(url);
+    location.prepare()?;
+    // No URI flag: a path is a path, whatever characters are in it.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let opened = Connection::open_with_flags(&location.file, flags)
+        .map_err(super::error::Fault::from)
+        .and_then(|mut db| {
+            // Only ever rebound on the oldest supported `rusqlite`, which takes `&self` here.
+            db.busy_handler(Some(match role {
+                Role::Keeper => wait_shortly as fn(i32) -> bool,
+                Role::Writer | Role::Reader => wait,
+            }))?;
+            schema::ensure(&mut db)?;
+            let ns = schema::namespace(&db, url.namespace())?;
+            configure(&db, role, url.durability())?;
+            Ok(Opened { db, ns })
+        });
+    opened.map_err(|fault| fault.into_error(&location.file))
+}
+
+fn configure(db: &Connection, role: Role, durability: Durability) -> Fallible<()> {
+    // Every cached statement is one of ours; this is more than there are.
+    db.set_prepared_statement_cache_capacity(256);
+    let synchronous = match durability {
+        Durability::Normal => "NORMAL",
+        Durability::Full => "FULL",
+    };
+    // 4,000 pages are 16 MiB: smaller means more checkpoints, larger longer ones. The keeper leaves
+    // checkpoints to the writer, but not without end: an idle worker writes nothing else.
+    let checkpoint_pages = match role {
+        Role::Keeper => 8_000,
+        Role::Writer | Role::Reader => 4_000,
+    };
+    db.execute_batch(&format!(
+        "PRAGMA synchronous = {synchronous};
+         PRAGMA wal_autocheckpoint = {checkpoint_pages};
+         PRAGMA journal_size_limit = 67108864;
+         PRAGMA cache_size = -16384;
+         PRAGMA temp_store = MEMORY;
+         PRAGMA query_only = {};",
+        role == Role::Reader
+    ))?;
+    Ok(())
+}
+
+/// How long a verb waits for the lock. Long enough for the longest transaction and checkpoint of
+/// others on a slow disk; after that somebody holds it who does not let go.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a heartbeat waits: less than the time to the next one.
+const SHORT_PATIENCE: Duration = Duration::from_secs(2);
+
+thread_local! {
+    /// When this thread's present wait for a lock began.
+    static WAITING_SINCE: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+fn wait(round: i32) -> bool {
+    wait_up_to(round, PATIENCE)
+}
+
+fn wait_shortly(round: i32) -> bool {
+    wait_up_to(round, SHORT_PATIENCE)
+}
+
+/// Sleeps briefly, so that processes take turns: SQLite's own handler sleeps up to 100 ms, and whoever
+/// sleeps the longest is starved by those who just had the lock.
+fn wait_up_to(round: i32, patience: Duration) -> bool {
+    if round == 0 {
+        WAITING_SINCE.set(Some(Instant::now()));
+    }
+    let since = WAITING_SINCE.get().unwrap_or_else(Instant::now);
+    if since.elapsed() > patience {
+        return false;
+    }
+    let micros = if round < 10 { 20 } else { 100 };
+    std::thread::sleep(Duration::from_micros(micros));
+    true
+}
+
+/// Closes a connection, checkpointing if it was the last.
+pub(super) fn close(opened: Opened, url: &StoreUrl) {
+    if let Err((_, error)) = opened.db.close() {
+        let error = translate(error, &Location::of(url).file);
+        tracing::warn!(%error, "closing the store");
+    }
+}

@@ -1,0 +1,94 @@
+//! The keeper of leases: a connection of its own for the heartbeat thread, so that nothing a worker
+//! does can keep its lease from being renewed.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rusqlite::{OptionalExtension, TransactionBehavior, params};
+use towpath_core::store::{Extend, LeaseKeeper};
+use towpath_core::{Clock, Error, Result, StoreUrl, limits};
+
+use super::columns::millis;
+use super::connection::{self, Opened, Role};
+use super::error::{Fallible, Fault};
+use super::location::Location;
+use super::store::closed;
+use super::tx::no_lease;
+
+pub(super) struct Keeper {
+    url: StoreUrl,
+    location: Location,
+    clock: Arc<dyn Clock>,
+    /// Set once the store was closed.
+    closed: Arc<AtomicBool>,
+    opened: Opened,
+}
+
+impl fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keeper")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Keeper {
+    pub(super) fn open(
+        url: &StoreUrl,
+        clock: Arc<dyn Clock>,
+        closed: Arc<AtomicBool>,
+    ) -> Result<Self> {
+        Ok(Self {
+            opened: connection::open(url, Role::Keeper)?,
+            location: Location::of(url),
+            url: url.clone(),
+            clock,
+            closed,
+        })
+    }
+
+    fn renew(&mut self, extend: &Extend<'_>) -> Fallible<()> {
+        let ns = self.opened.ns;
+        let boot = self.clock.boot();
+        let tx = self
+            .opened
+            .db
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let worker: Option<i64> = tx
+            .prepare_cached(include_str!("sql/worker_alive.sql"))?
+            .query_row((extend.incarnation.as_bytes(), ns), |row| row.get(0))
+            .optional()?;
+        let Some(worker) = worker else {
+            return Err(no_lease(extend.incarnation).into());
+        };
+        // Read only now: what matters is when the lease is written, not when we began to wait for it.
+        let ends = millis(self.clock.uptime().saturating_add(extend.lease));
+        tx.prepare_cached("UPDATE lease SET boot = ?2, ends = ?3 WHERE w = ?1")?
+            .execute(params![worker, &*boot, ends])?;
+        let now = self.clock.now().as_millis();
+        let mut note = tx.prepare_cached(include_str!("sql/note_start.sql"))?;
+        for token in extend.started {
+            note.execute(params![worker, token.id.as_bytes(), token.claims, now])?;
+        }
+        drop(note);
+        tx.commit()?;
+        Ok(())
+    }
+}
+
+impl LeaseKeeper for Keeper {
+    fn extend(&mut self, extend: Extend<'_>) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(closed(&self.url));
+        }
+        let (started, limit) = (extend.started.len(), limits::STARTED_PER_HEARTBEAT);
+        if started > limit {
+            return Err(Error::invalid(format!(
+                "a heartbeat with {started} started attempts, the limit is {limit}"
+            )));
+        }
+        self.renew(&extend)
+            .map_err(|fault: Fault| fault.into_error(&self.location.file))
+    }
+}

@@ -1,0 +1,129 @@
+//! Join and leave: the beginning and the end of a worker's life.
+
+use std::time::Duration;
+
+use rusqlite::params;
+use towpath_core::message::AttemptOutcome;
+use towpath_core::store::{Topic, WorkerCard};
+use towpath_core::{Error, IncarnationId, Kind, Verb};
+
+use super::attempts::AttemptEnd;
+use super::columns::millis;
+use super::error::{Fallible, Fault};
+use super::moves::Place;
+use super::row::Row;
+use super::tx::Tx;
+
+/// How many workers that are gone are remembered, for the sake of their names.
+const GONE_MAX: i64 = 1_000;
+
+pub(super) fn join(tx: &mut Tx<'_>, card: &WorkerCard, lease: Duration) -> Fallible<()> {
+    let incarnation = card.incarnation;
+    let known = "SELECT 1 FROM worker WHERE id = ?1";
+    if tx
+        .db
+        .prepare_cached(known)?
+        .exists([incarnation.as_bytes()])?
+    {
+        let text = format!("worker {incarnation} has joined before; a new life needs a new id");
+        return Err(Error::new(Kind::AlreadyExists, text).into());
+    }
+    // The lock comes first: a lease without one would wait for its end instead of being seen at once.
+    tx.locks.hold(incarnation)?;
+    let sql = "INSERT INTO worker (id, ns, name, listens, joined) VALUES (?1, ?2, ?3, ?4, ?5)";
+    tx.db.prepare_cached(sql)?.execute(params![
+        incarnation.as_bytes(),
+        tx.ns,
+        card.name,
+        card.listens,
+        tx.now.as_millis(),
+    ])?;
+    let w = tx.db.last_insert_rowid();
+    let ends = millis(tx.uptime().saturating_add(lease));
+    let sql = "INSERT OR REPLACE INTO lease (w, boot, ends) VALUES (?1, ?2, ?3)";
+    tx.db
+        .prepare_cached(sql)?
+        .execute(params![w, &*tx.clock.boot(), ends])?;
+    tx.db
+        .prepare_cached(include_str!("sql/forget_workers.sql"))?
+        .execute([GONE_MAX])?;
+    Ok(())
+}
+
+/// Ends a worker's life; what it holds goes back to its lines.
+pub(super) fn leave(tx: &mut Tx<'_>, incarnation: IncarnationId) -> Fallible<()> {
+    let Some(worker) = tx.alive(incarnation)? else {
+        return Ok(());
+    };
+    for held in held_by(tx, worker, i64::MAX)? {
+        match held_row(tx, worker, &held) {
+            Ok(Some(row)) => {
+                let end = AttemptEnd {
+                    outcome: AttemptOutcome::Released,
+                    started: held.started,
+                    error: None,
+                };
+                tx.remember(&row, end)?;
+                tx.shift(row, Verb::Release, Place::Ready)?;
+            }
+            Ok(None) => let_go(tx, worker, held.n)?,
+            Err(Fault::Refused(error)) => {
+                let_go(tx, worker, held.n)?;
+                tx.bury(held.n, &error)?;
+            }
+            Err(engine) => return Err(engine),
+        }
+    }
+    end_lease(tx, worker, incarnation)?;
+    tx.rings.add(Topic::Change);
+    Ok(())
+}
+
+/// A message that a worker holds.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) n: i64,
+    claims: i64,
+    pub(super) started: Option<towpath_core::Timestamp>,
+}
+
+/// At most `max` messages that a worker holds, in the order of submits.
+pub(super) fn held_by(tx: &Tx<'_>, worker: i64, max: i64) -> Fallible<Vec<Held>> {
+    let sql = "SELECT n, claims, started FROM inflight WHERE worker = ?1 ORDER BY n LIMIT ?2";
+    let mut statement = tx.db.prepare_cached(sql)?;
+    let rows = statement.query_map((worker, max), |row| {
+        let started: Option<i64> = row.get(2)?;
+        Ok(Held {
+            n: row.get(0)?,
+            claims: row.get(1)?,
+            started: started.map(towpath_core::Timestamp::from_millis),
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The row of a message that a worker holds; `None` when it says otherwise itself.
+pub(super) fn held_row(tx: &Tx<'_>, worker: i64, held: &Held) -> Fallible<Option<Row>> {
+    let row = Row::by_n(tx.db, held.n)?;
+    Ok(row.filter(|row| {
+        row.state == towpath_core::State::Running
+            && row.worker == Some(worker)
+            && i64::from(row.counters.claims) == held.claims
+    }))
+}
+
+/// Takes a message from a worker, and no more.
+pub(super) fn let_go(tx: &Tx<'_>, worker: i64, n: i64) -> Fallible<()> {
+    let sql = "DELETE FROM inflight WHERE worker = ?1 AND n = ?2";
+    tx.db.prepare_cached(sql)?.execute((worker, n))?;
+    Ok(())
+}
+
+/// Ends the lease of a worker that holds nothing any more.
+pub(super) fn end_lease(tx: &mut Tx<'_>, worker: i64, incarnation: IncarnationId) -> Fallible<()> {
+    let sql = "DELETE FROM lease WHERE w = ?1";
+    tx.db.prepare_cached(sql)?.execute([worker])?;
+    tx.forget_alive();
+    tx.gone.push(incarnation);
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! The embedded store: one SQLite file, for one process or several on one machine.
+//!
+//! ```text
+//!  verbs that write ──► mailbox (control, bulk) ──► writer thread: many verbs, one transaction
+//!  verbs that look  ──► mailbox ─────────────────► reader thread: a connection of its own
+//!  heartbeat thread ──► keeper: a connection of its own, no mailbox
+//!  after a commit   ──► doorbell: wakes waiters here and in other processes
+//! ```
+//!
+//! Read [`store`] for the verbs, `writer` for group commit, `tx` for what a verb works with, and
+//! `migrations/0001-first.sql` for what is in the file. Every verb is one file; `moves` holds what
+//! they share: how a message leaves one place and comes to another.
+
+mod attempts;
+mod audit;
+mod bodies;
+mod brief;
+mod claim;
+mod columns;
+mod connection;
+mod counts;
+mod damage;
+mod doctor;
+mod doorbell;
+mod error;
+mod expire;
+mod get;
+mod heads;
+mod keeper;
+mod lease;
+mod lines;
+mod list;
+mod location;
+mod locks;
+mod mailbox;
+mod mount;
+mod moves;
+mod note;
+mod pause;
+mod promote;
+mod prune;
+mod reader;
+mod remove;
+mod replay;
+mod requeue;
+mod rescue;
+mod results;
+mod revoke;
+mod row;
+mod schema;
+mod settle;
+mod standing;
+mod store;
+mod submit;
+mod sync;
+mod tx;
+mod update;
+mod workers;
+mod writer;
+
+pub use store::SqliteStore;

@@ -1,0 +1,178 @@
+//! How a message leaves one place and comes to another: what all verbs that move one share.
+//!
+//! The two hottest moves, to running and to succeeded, have statements of their own in `claim` and
+//! `settle`.
+
+use std::time::Duration;
+
+use towpath_core::store::Topic;
+use towpath_core::{FailReason, State, Timestamp, Verb};
+
+use super::columns::{reason_code, state_code};
+use super::error::Fallible;
+use super::row::Row;
+use super::tx::Tx;
+
+/// Where a verb puts a message.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Place {
+    Ready,
+    Scheduled(Timestamp),
+    Failed(FailReason),
+    Revoked,
+}
+
+impl Place {
+    fn state(self) -> State {
+        match self {
+            Place::Ready => State::Ready,
+            Place::Scheduled(_) => State::Scheduled,
+            Place::Failed(_) => State::Failed,
+            Place::Revoked => State::Revoked,
+        }
+    }
+}
+
+impl Tx<'_> {
+    /// Where a message waits that may start at `due`.
+    pub(super) fn waiting(&self, due: Timestamp) -> Place {
+        if due > self.now {
+            Place::Scheduled(due)
+        } else {
+            Place::Ready
+        }
+    }
+
+    /// Moves a message by `verb` to where it waits: ready when `wait` is zero, else scheduled.
+    pub(super) fn shift_to_wait(&mut self, row: Row, verb: Verb, wait: Duration) -> Fallible<()> {
+        let place = self.waiting(self.now.after(wait));
+        self.shift(row, verb, place)
+    }
+
+    /// Moves a message by `verb` to `place`, counters included.
+    pub(super) fn shift(&mut self, row: Row, verb: Verb, place: Place) -> Fallible<()> {
+        let rule = verb.rule();
+        let (from, to) = (row.state, place.state());
+        debug_assert!(
+            rule.from.contains(&from) && rule.to.contains(&to),
+            "{verb:?} may not move message {} from {from} to {to}",
+            row.id
+        );
+        self.take_out(&row)?;
+        let mut row = row;
+        row.counters = row.counters.after(verb);
+        row.state = to;
+        (row.finished, row.kept, row.reason) = (None, None, None);
+        match place {
+            Place::Ready => row.due = self.stamp()?,
+            Place::Scheduled(due) => row.due = due,
+            Place::Failed(_) | Place::Revoked => {
+                row.finished = Some(self.now);
+                row.kept = Some(self.now.after(self.retention.dead));
+            }
+        }
+        if let Place::Failed(reason) = place {
+            row.reason = Some(reason);
+        }
+        self.write(&row)?;
+        self.put_in(&row)
+    }
+
+    /// Writes what has changed of a row that was moved.
+    pub(super) fn write(&mut self, row: &Row) -> Fallible<()> {
+        let counters = row.counters;
+        self.db
+            .prepare_cached(include_str!("sql/move_message.sql"))?
+            .execute(rusqlite::params![
+                row.n,
+                state_code(row.state),
+                row.priority,
+                row.due.as_millis(),
+                counters.claims,
+                counters.retries,
+                counters.losses,
+                counters.strays,
+                counters.snoozes,
+                self.now.as_millis(),
+                row.expires.map(Timestamp::as_millis),
+                row.finished.map(Timestamp::as_millis),
+                row.kept.map(Timestamp::as_millis),
+                row.reason.map(reason_code),
+            ])?;
+        self.rings.add(Topic::Change);
+        Ok(())
+    }
+
+    /// Takes a message from where it stands.
+    pub(super) fn take_out(&mut self, row: &Row) -> Fallible<()> {
+        let db = self.db;
+        let (n, due) = (row.n, row.due.as_millis());
+        match row.state {
+            State::Scheduled => {
+                let sql = "DELETE FROM delayed WHERE due = ?1 AND n = ?2";
+                db.prepare_cached(sql)?.execute((due, n))?;
+            }
+            State::Ready => {
+                let sql =
+                    "DELETE FROM ready WHERE line = ?1 AND priority = ?2 AND due = ?3 AND n = ?4";
+                db.prepare_cached(sql)?
+                    .execute((row.line, row.priority, due, n))?;
+                self.line_touched(row.line);
+            }
+            State::Running => {
+                let sql = "DELETE FROM inflight WHERE worker = ?1 AND n = ?2";
+                db.prepare_cached(sql)?.execute((row.worker, n))?;
+            }
+            State::Succeeded | State::Failed | State::Revoked => {
+                let sql =
+                    "DELETE FROM finished WHERE ns = ?1 AND dead = ?2 AND kept = ?3 AND n = ?4";
+                let kept = row.kept.map(Timestamp::as_millis);
+                db.prepare_cached(sql)?
+                    .execute((self.ns, is_dead(row.state), kept, n))?;
+            }
+        }
+        if let (true, Some(expires)) = (row.waits(), row.expires) {
+            let sql = "DELETE FROM expiring WHERE expires = ?1 AND n = ?2";
+            db.prepare_cached(sql)?.execute((expires.as_millis(), n))?;
+        }
+        Ok(())
+    }
+
+    /// Puts a message where its row says it stands. It does not run: only a claim makes it so.
+    pub(super) fn put_in(&mut self, row: &Row) -> Fallible<()> {
+        let db = self.db;
+        let (n, due) = (row.n, row.due.as_millis());
+        match row.state {
+            State::Scheduled => {
+                self.scheduled(row.due)?;
+                let sql = "INSERT OR REPLACE INTO delayed (due, n, line) VALUES (?1, ?2, ?3)";
+                db.prepare_cached(sql)?.execute((due, n, row.line))?;
+            }
+            State::Ready => {
+                let sql =
+                    "INSERT OR REPLACE INTO ready (line, priority, due, n) VALUES (?1, ?2, ?3, ?4)";
+                db.prepare_cached(sql)?
+                    .execute((row.line, row.priority, due, n))?;
+                self.line_filled(row.line)?;
+            }
+            State::Running => {}
+            State::Succeeded | State::Failed | State::Revoked => {
+                let sql = "INSERT OR REPLACE INTO finished (ns, dead, kept, n, state) VALUES (?1, ?2, ?3, ?4, ?5)";
+                let kept = row.kept.unwrap_or(self.now).as_millis();
+                let state = state_code(row.state);
+                db.prepare_cached(sql)?
+                    .execute((self.ns, is_dead(row.state), kept, n, state))?;
+            }
+        }
+        if let (true, Some(expires)) = (row.waits(), row.expires) {
+            let sql = "INSERT OR REPLACE INTO expiring (expires, n) VALUES (?1, ?2)";
+            db.prepare_cached(sql)?.execute((expires.as_millis(), n))?;
+        }
+        Ok(())
+    }
+}
+
+/// The half of `finished` in which a message stands: the dead letters have a retention of their own.
+pub(super) fn is_dead(state: State) -> bool {
+    state != State::Succeeded
+}

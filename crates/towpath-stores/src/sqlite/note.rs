@@ -1,0 +1,41 @@
+//! Note: what a running handler leaves with its message.
+
+use rusqlite::params;
+use towpath_core::store::{Note, Topic};
+use towpath_core::{Error, IncarnationId, Token};
+
+use super::error::Fallible;
+use super::row::Row;
+use super::settle::{is_held, lease_lost};
+use super::tx::Tx;
+
+pub(super) fn note(
+    tx: &mut Tx<'_>,
+    incarnation: IncarnationId,
+    token: Token,
+    note: &Note,
+) -> Fallible<()> {
+    let n = match (tx.alive(incarnation)?, Row::by_id(tx.db, token.id)?) {
+        (Some(worker), Some(row)) if is_held(tx.db, worker, row.n, token.claims)? => row.n,
+        _ => return Err(lease_lost(incarnation, token).into()),
+    };
+    match note {
+        Note::Details(details) => {
+            let text = serde_json::to_string(details).map_err(|error| {
+                Error::invalid(format!("the details cannot be written as JSON: {error}"))
+            })?;
+            let sql = include_str!("sql/set_details.sql");
+            tx.db.prepare_cached(sql)?.execute(params![n, text])?;
+            tx.rings.add(Topic::Change);
+        }
+        Note::Saved(payload) => {
+            let sql = include_str!("sql/set_saved.sql");
+            tx.db.prepare_cached(sql)?.execute(params![
+                n,
+                payload.codec().as_str(),
+                &payload.bytes()[..]
+            ])?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,157 @@
+//! Rescue: takes messages from workers that are dead.
+//!
+//! Who may be dead is found by looking, without the writer: mostly nobody is, and then nothing is
+//! written. The writer then looks again before it acts: a lease may have been renewed since.
+
+use std::time::Duration;
+
+use towpath_core::message::AttemptOutcome;
+use towpath_core::store::Rescued;
+use towpath_core::{Backoff, FailReason, IncarnationId, Verb, limits};
+
+use super::attempts::AttemptEnd;
+use super::columns::{Columns, millis};
+use super::error::{Fallible, Fault};
+use super::lease::{Held, end_lease, held_by, held_row, let_go};
+use super::locks::Proof;
+use super::moves::Place;
+use super::reader::Look;
+use super::tx::Tx;
+
+/// A worker that looks dead.
+#[derive(Debug)]
+pub(super) struct Suspect {
+    worker: i64,
+    incarnation: IncarnationId,
+    proof: Option<Proof>,
+}
+
+/// The workers that look dead, of every namespace: whoever looks first helps.
+pub(super) fn suspects(look: &mut Look<'_>) -> Fallible<Vec<Suspect>> {
+    let sql = "SELECT worker.w, worker.id, lease.boot, lease.ends, lease.dead \
+               FROM lease JOIN worker ON worker.w = lease.w";
+    let mut statement = look.db.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let mut suspects = Vec::new();
+    let (boot, uptime) = (look.clock.boot(), millis(look.clock.uptime()));
+    while let Some(row) = rows.next()? {
+        let columns = Columns(row);
+        let incarnation = columns.incarnation(1, "worker.id")?;
+        let over = columns.text(2, "lease.boot")? != &*boot
+            || columns.int(3, "lease.ends")? <= uptime
+            || columns.int(4, "lease.dead")? != 0;
+        let proof = if over {
+            None
+        } else {
+            look.locks.prove_dead(incarnation)
+        };
+        if over || proof.is_some() {
+            suspects.push(Suspect {
+                worker: columns.int(0, "worker.w")?,
+                incarnation,
+                proof,
+            });
+        }
+    }
+    Ok(suspects)
+}
+
+pub(super) fn rescue(tx: &mut Tx<'_>, suspects: &[Suspect], max: usize) -> Fallible<Rescued> {
+    let mut rescued = Rescued::default();
+    // The deaths of all come first, so that none of them can settle what is taken from the others.
+    let mut dead = Vec::new();
+    for suspect in suspects {
+        match fate(tx, suspect)? {
+            Fate::Lives => {}
+            Fate::WasFoundDead => dead.push(suspect),
+            Fate::Dies if rescued.workers == max => {}
+            Fate::Dies => {
+                let sql = "UPDATE lease SET dead = 1 WHERE w = ?1";
+                tx.db.prepare_cached(sql)?.execute([suspect.worker])?;
+                tx.forget_alive();
+                rescued.workers += 1;
+                dead.push(suspect);
+            }
+        }
+    }
+    for suspect in dead {
+        let left = max - (rescued.returned + rescued.given_up);
+        let held = held_by(tx, suspect.worker, i64::try_from(left).unwrap_or(i64::MAX))?;
+        let all = held.len() < left;
+        for held in held {
+            rescue_one(tx, suspect.worker, &held, &mut rescued)?;
+        }
+        if all {
+            end_lease(tx, suspect.worker, suspect.incarnation)?;
+        }
+    }
+    Ok(rescued)
+}
+
+enum Fate {
+    Lives,
+    Dies,
+    WasFoundDead,
+}
+
+/// What is true of a suspect now that nobody else can write.
+fn fate(tx: &Tx<'_>, suspect: &Suspect) -> Fallible<Fate> {
+    let sql = "SELECT boot, ends, dead FROM lease WHERE w = ?1";
+    let mut statement = tx.db.prepare_cached(sql)?;
+    let mut rows = statement.query([suspect.worker])?;
+    let Some(row) = rows.next()? else {
+        return Ok(Fate::Lives);
+    };
+    let columns = Columns(row);
+    if columns.int(2, "lease.dead")? != 0 {
+        return Ok(Fate::WasFoundDead);
+    }
+    let over = columns.text(0, "lease.boot")? != &*tx.clock.boot()
+        || columns.int(1, "lease.ends")? <= millis(tx.uptime());
+    Ok(if over || suspect.proof.is_some() {
+        Fate::Dies
+    } else {
+        Fate::Lives
+    })
+}
+
+fn rescue_one(tx: &mut Tx<'_>, worker: i64, held: &Held, rescued: &mut Rescued) -> Fallible<()> {
+    let row = match held_row(tx, worker, held) {
+        Ok(Some(row)) => row,
+        Ok(None) => return let_go(tx, worker, held.n),
+        Err(Fault::Refused(error)) => {
+            let_go(tx, worker, held.n)?;
+            rescued.given_up += 1;
+            return tx.bury(held.n, &error);
+        }
+        Err(engine) => return Err(engine),
+    };
+    // One that may not have started is remembered too: its being lost is the only trace there is of a
+    // message that ends its workers faster than they can tell.
+    let end = AttemptEnd {
+        outcome: AttemptOutcome::Lost,
+        started: held.started,
+        error: None,
+    };
+    tx.remember(&row, end)?;
+    let losses = row.counters.after(Verb::RescueStarted).losses;
+    if held.started.is_none() {
+        tx.shift(row, Verb::Rescue, Place::Ready)?;
+    } else if losses > limits::LOSSES {
+        tx.shift(row, Verb::GiveUp, Place::Failed(FailReason::Lost))?;
+        rescued.given_up += 1;
+        return Ok(());
+    } else {
+        tx.shift_to_wait(row, Verb::RescueStarted, wait_after(losses))?;
+    }
+    rescued.returned += 1;
+    Ok(())
+}
+
+/// The first loss is most likely none of the message's doing; from the second on it waits.
+fn wait_after(losses: u32) -> Duration {
+    if losses < 2 {
+        return Duration::ZERO;
+    }
+    Backoff::default().get(losses)
+}

@@ -1,0 +1,36 @@
+//! Workers: who is known, and until when.
+
+use std::time::Duration;
+
+use towpath_core::store::WorkerRecord;
+
+use super::columns::{Columns, millis};
+use super::error::Fallible;
+use super::reader::Look;
+
+pub(super) fn workers(look: &mut Look<'_>) -> Fallible<Vec<WorkerRecord>> {
+    let mut statement = look.db.prepare_cached(include_str!("sql/workers.sql"))?;
+    let mut rows = statement.query([look.ns])?;
+    let (boot, uptime) = (look.clock.boot(), millis(look.clock.uptime()));
+    let mut workers = Vec::new();
+    while let Some(row) = rows.next()? {
+        let columns = Columns(row);
+        let lease_left = match columns.maybe_int(4, "lease.ends")? {
+            Some(ends) if columns.text(5, "lease.boot")? == &*boot => {
+                let left = u64::try_from(ends.saturating_sub(uptime)).unwrap_or(0);
+                Some(Duration::from_millis(left))
+            }
+            Some(_) => Some(Duration::ZERO),
+            None => None,
+        };
+        workers.push(WorkerRecord {
+            incarnation: columns.incarnation(0, "worker.id")?,
+            name: columns.text(1, "worker.name")?.to_owned(),
+            listens: columns.text(2, "worker.listens")?.to_owned(),
+            joined_at: columns.time(3, "worker.joined")?,
+            lease_left,
+            held: columns.size(6, "held")?,
+        });
+    }
+    Ok(workers)
+}
