@@ -110,6 +110,8 @@ pub(crate) fn command_of(program: &Program) -> clap::Command {
         Some(version) => command.version(version.clone()),
         None => command.disable_version_flag(true),
     };
+    let usage = submit::usage(&program.name);
+    let command = command.mut_subcommand("submit", |submit| submit.override_usage(usage));
     renamed(command, &program.name)
 }
 
@@ -142,9 +144,14 @@ mod tests {
             name: "jobs".to_owned(),
             version: None,
         });
-        let submit = command.find_subcommand_mut("submit").expect("there is one");
-        let help = submit.render_long_help().to_string();
-        assert!(help.contains("  jobs submit"), "{help}");
-        assert!(!help.contains("towpath submit"), "{help}");
+        command.build();
+        check(&mut command);
+    }
+
+    fn check(command: &mut clap::Command) {
+        let help = command.render_long_help().to_string();
+        assert!(!help.contains("  towpath "), "{help}");
+        assert!(!help.contains("Usage: towpath"), "{help}");
+        command.get_subcommands_mut().for_each(check);
     }
 }

@@ -19,19 +19,14 @@ use options::DraftArgs;
 /// Prints the id of the message once the store has it. TASK runs on any worker that knows it; its
 /// arguments are a JSON array (in order) or object (by name).
 #[derive(Debug, clap::Args)]
-#[command(
-    override_usage = "towpath submit [OPTIONS] TASK [JSON|-]\n       \
-                      towpath submit [OPTIONS] --shell -- COMMAND…\n       \
-                      towpath submit [OPTIONS] --shell --each -- COMMAND…",
-    after_help = "\
+#[command(after_help = "\
 Examples:
   towpath submit add '[1, 2]'
   towpath submit report - --id report-2026-03 --delay 10m < args.json
   towpath submit --shell -- convert in.png out.jpg
   ls *.png | towpath submit --shell --each -- convert {} {}.jpg
 
-With --json: {\"id\"}, and with --each one per line."
-)]
+With --json: {\"id\"}, and with --each one per line.")]
 pub(crate) struct Args {
     /// The task to run, by its exact name
     #[arg(value_name = "TASK")]
@@ -55,6 +50,15 @@ pub(crate) struct Args {
     command: Vec<String>,
     #[command(flatten)]
     options: DraftArgs,
+}
+
+/// How it is called, in the help of `program`.
+pub(crate) fn usage(program: &str) -> String {
+    format!(
+        "{program} submit [OPTIONS] TASK [JSON|-]\n       \
+         {program} submit [OPTIONS] --shell -- COMMAND…\n       \
+         {program} submit [OPTIONS] --shell --each -- COMMAND…"
+    )
 }
 
 /// A message that was submitted, for programs.
