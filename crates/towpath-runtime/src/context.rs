@@ -168,7 +168,7 @@ impl Context {
             .await
     }
 
-    /// Keeps a value for the rest of this attempt, for hooks and layers; never stored. A value of
+    /// Keeps a value for the rest of this attempt, for hooks; never stored. A value of
     /// the same type is replaced and given back.
     pub fn insert<T: Send + 'static>(&self, value: T) -> Option<T> {
         let previous = self

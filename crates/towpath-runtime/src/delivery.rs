@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use towpath_core::retry::{self, Next};
 use towpath_core::store::{
-    Claim, Note, Selection, Settle, SettleRequest, StoredResult, Topic, Verdict,
+    Claim, Note, Selection, Settle, SettleRequest, Standing, StoredResult, Topic, Verdict,
 };
 use towpath_core::{
     AttemptError, Backoff, FailReason, Message, Payload, Result, TaskName, Timestamp, Token, limits,
@@ -312,6 +312,29 @@ impl Delivery {
     /// Whether the lease is still good as far as this side can tell.
     pub fn is_held(&self) -> bool {
         !self.tenure.is_lost() && !self.tenure.has_run_out()
+    }
+
+    /// Asks the store whether it is still held. The lease is renewed by itself for as long as the
+    /// stream lives; ask before a step that cannot be taken back.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::LeaseLost`](towpath_core::Kind::LeaseLost) when it is not, and what the store says.
+    pub async fn extend(&self) -> Result<()> {
+        let token = self.token();
+        let standing = self
+            .shared
+            .store
+            .standing(self.tenure.id, vec![token])
+            .await?;
+        if standing == [Standing::Held] {
+            return Ok(());
+        }
+        let text = format!("message {token} is not held any more");
+        Err(towpath_core::Error::new(
+            towpath_core::Kind::LeaseLost,
+            text,
+        ))
     }
 
     /// Tells readers how far it has come, and that it is being worked on.

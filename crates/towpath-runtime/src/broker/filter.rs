@@ -26,7 +26,8 @@ pub struct Filter {
     pub error_contains: Option<String>,
     /// Only with these metadata; the values are compared as the texts people write.
     pub metadata: Vec<(String, String)>,
-    everything: bool,
+    /// Says that everything is meant: without it an empty filter is refused.
+    pub everything: bool,
 }
 
 impl Filter {

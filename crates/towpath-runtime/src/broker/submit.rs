@@ -9,9 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use towpath_core::message::Start;
-use towpath_core::{
-    Draft, Error, Kind, MessageId, QueueName, Result, Retries, Timestamp,
-};
+use towpath_core::{Draft, Error, Kind, MessageId, QueueName, Result, Retries, Timestamp};
 
 use super::Broker;
 use crate::results::Results;
@@ -176,6 +174,14 @@ impl<'a, T: Task> Submit<'a, T> {
                 ));
             }
             draft.options.callback = Some(Box::new(next));
+            Ok(())
+        })
+    }
+
+    /// Hands it the result of a message before it, as a callback gets it.
+    pub fn previous_result(self, payload: towpath_core::Payload) -> Self {
+        self.set(|draft| {
+            draft.previous_result = Some(payload);
             Ok(())
         })
     }

@@ -209,13 +209,11 @@ impl<'a> Attempt<'a> {
             task::Next::RetryAfter(wait) => Some(wait.min(limits::LONGEST)),
             task::Next::Settings => None,
         };
-        if !self.do_retry(&error) {
-            return self.fail(FailReason::Rejected, error);
-        }
         let message = self.message();
         let (retries, spent) = (message.options.retries, message.counters.retries);
         match retry::next(retries, spent, &self.backoff(), asked, fastrand::f64()) {
             Next::Exhausted => self.fail(FailReason::Exhausted, error),
+            Next::Retry(_) if !self.do_retry(&error) => self.fail(FailReason::Rejected, error),
             Next::Retry(after) => {
                 let error = error.error;
                 let verdict = Verdict::Retry {

@@ -158,6 +158,37 @@ async fn an_attempt_that_takes_too_long_has_failed_in_both_mechanisms() {
 }
 
 #[tokio::test]
+async fn a_worker_whose_threads_are_all_left_behind_is_unhealthy_until_they_return() {
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    let blocks = from_blocking_fn(at_once("blocks").max_retries(0), move |block: bool, _| {
+        if block {
+            let _ = held.lock().unwrap().recv();
+        }
+        Ok::<bool, TaskError>(block)
+    });
+    let after = towpath_runtime::draft_of(&blocks, &false).unwrap();
+    let stuck = [(); 2].map(|()| {
+        let mut draft = towpath_runtime::draft_of(&blocks, &true).unwrap();
+        draft.options.timeout = Duration::from_millis(20);
+        draft
+    });
+    let app = app().task(blocks);
+    let worker = app.worker().threads(1).start().await.unwrap();
+    assert!(worker.is_healthy());
+    for draft in stuck {
+        let id = app.broker().submit(draft).await.unwrap();
+        assert_eq!(ended(&app, id).await.error().unwrap().name, "timeout");
+    }
+    assert!(!worker.is_healthy());
+    let id = app.broker().submit(after).await.unwrap();
+    drop(release);
+    assert!(!app.broker().results().get::<bool>(id, SOON).await.unwrap());
+    assert!(worker.is_healthy());
+    worker.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_payload_that_is_not_the_tasks_arguments_is_rejected_without_retry() {
     let app = app().task(task(
         "add",

@@ -28,6 +28,7 @@ async fn ack_keeps_the_result() {
     let delivery = deliveries.next().await.unwrap();
     assert_eq!(delivery.args::<(u32,)>().unwrap(), (7,));
     assert!(delivery.is_held());
+    delivery.extend().await.unwrap();
     delivery.ack(14).await.unwrap();
     assert_eq!(
         app.broker().results().get::<u32>(id, SOON).await.unwrap(),
@@ -88,6 +89,7 @@ async fn a_late_ack_is_refused_by_name() {
     let mut deliveries = consumer(&app).await;
     let delivery = deliveries.next().await.unwrap();
     deliveries.stop().await.unwrap();
+    assert_eq!(delivery.extend().await.unwrap_err().kind(), Kind::LeaseLost);
     assert_eq!(delivery.ack(()).await.unwrap_err().kind(), Kind::LeaseLost);
 }
 

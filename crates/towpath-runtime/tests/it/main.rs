@@ -8,5 +8,6 @@ mod results;
 mod spy;
 mod stage;
 mod statuses;
+mod submits;
 mod support;
 mod workers;

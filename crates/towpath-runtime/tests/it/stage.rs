@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tempfile::TempDir;
 use towpath_core::store::{
     Claim, Note, Retention, Selection, Settle, SettleRequest, StoredResult, Verdict, WorkerCard,
 };
@@ -22,6 +23,13 @@ macro_rules! on_every_store {
                 super::$case(crate::stage::Stage::memory().await).await;
             })+
         }
+
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $case() {
+                super::$case(crate::stage::Stage::sqlite().await).await;
+            })+
+        }
     };
 }
 pub(crate) use on_every_store;
@@ -31,11 +39,23 @@ pub(crate) struct Stage {
     pub(crate) clock: Arc<ManualClock>,
     incarnation: IncarnationId,
     held: Mutex<HashMap<MessageId, Message>>,
+    /// Where the store's file is, deleted with the stage.
+    _directory: Option<TempDir>,
 }
 
 impl Stage {
     pub(crate) async fn memory() -> Self {
         Self::open("memory:").await
+    }
+
+    pub(crate) async fn sqlite() -> Self {
+        let directory = TempDir::new().unwrap();
+        let file = directory.path().join("store.db");
+        let stage = Self::open(&format!("sqlite:{}", file.display())).await;
+        Self {
+            _directory: Some(directory),
+            ..stage
+        }
     }
 
     async fn open(url: &str) -> Self {
@@ -59,6 +79,7 @@ impl Stage {
             clock,
             incarnation,
             held: Mutex::default(),
+            _directory: None,
         }
     }
 

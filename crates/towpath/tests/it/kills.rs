@@ -342,6 +342,28 @@ async fn sigterm_gives_back_what_has_not_started_and_the_process_ends_well() {
 }
 
 #[tokio::test]
+async fn a_second_signal_ends_the_worker_long_before_its_grace_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store_in(&directory);
+    let app = app(&store);
+    let held = hold.submit(&app.broker(), ()).await.unwrap();
+    let mut stopping = Process::start("work", &store, LONG);
+    stopping.until("holding");
+    // Its grace time is half a minute. Signals that come before the first is seen count as one.
+    let ended = async {
+        while stopping.child.try_wait().unwrap().is_none() {
+            stopping.signal(Signal::TERM);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), ended)
+        .await
+        .unwrap();
+    let record = app.broker().get(held.id()).await.unwrap().unwrap();
+    assert_eq!((record.state, record.counters.retries), (State::Ready, 0));
+}
+
+#[tokio::test]
 async fn a_message_that_kills_its_workers_ends_as_a_dead_letter_and_bystanders_lose_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let store = store_in(&directory);

@@ -1,0 +1,307 @@
+//! The options of one message, and verbs on many.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use towpath_core::backoff::Formula;
+use towpath_core::message::Start;
+use towpath_core::store::{Retention, Section, Topic};
+use towpath_core::{
+    Backoff, Draft, FailReason, Kind, MessageId, Payload, QueueName, Retries, State, Timestamp,
+};
+use towpath_runtime::{Context, Filter, TaskError, draft_of, from_fn};
+
+use crate::support::{SOON, app, at_once, ended, task};
+
+#[tokio::test]
+async fn every_option_of_a_submit_reaches_the_message() {
+    let note = task("note", |n: u32, _| async move { Ok(n) });
+    let app = app();
+    let broker = app.broker();
+    let id = MessageId::from_text("order-17");
+    let next = Draft::new("next".try_into().unwrap(), Payload::json("[]"));
+    let submit = broker
+        .submit_to(&note, 7)
+        .id(id)
+        .queue("orders")
+        .priority(3)
+        .at(Timestamp::from_millis(4_000_000_000_000))
+        .metadata("customer", 42)
+        .max_retries(Retries::Unlimited)
+        .timeout(Duration::from_secs(9))
+        .backoff(Backoff::linear(Duration::from_secs(2)))
+        .result_ttl(Duration::from_secs(60))
+        .expires_in(Duration::from_secs(120))
+        .previous_result(Payload::json("5"))
+        .callback(next.clone());
+    assert_eq!(submit.await.unwrap().id(), id);
+    let record = broker.get(id).await.unwrap().unwrap();
+    assert_eq!((record.queue.as_str(), record.priority), ("orders", 3));
+    assert_eq!(
+        record.start,
+        Start::At(Timestamp::from_millis(4_000_000_000_000))
+    );
+    assert_eq!(record.state, State::Scheduled);
+    assert_eq!(record.previous_result, Some(Payload::json("5")));
+    let options = &record.options;
+    assert_eq!(options.metadata["customer"], 42);
+    assert_eq!(options.retries, Retries::Unlimited);
+    assert_eq!(options.timeout, Duration::from_secs(9));
+    assert_eq!(options.backoff.as_ref().unwrap().algorithm, "LinearBackoff");
+    assert_eq!(options.result_ttl, Some(Duration::from_secs(60)));
+    assert_eq!(options.expires_in, Some(Duration::from_secs(120)));
+    assert_eq!(options.callback.as_deref(), Some(&next));
+    let again = broker.submit_to(&note, 8).id(id).await.unwrap_err();
+    assert_eq!(again.kind(), Kind::AlreadyExists);
+}
+
+#[tokio::test]
+async fn a_bad_option_is_told_and_nothing_is_written() {
+    let note = task("note", |n: u32, _| async move { Ok(n) });
+    let app = app();
+    let broker = app.broker();
+    let check = async |submit: towpath_runtime::Submit<'_, _>, expected: &str| {
+        let error = submit.await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Invalid);
+        assert!(error.to_string().contains(expected), "{error}");
+    };
+    check(broker.submit_to(&note, 1).queue(""), "queue name is empty").await;
+    check(
+        broker.submit_to(&note, 1).timeout(Duration::ZERO),
+        "timeout is zero",
+    )
+    .await;
+    check(broker.submit_to(&note, 1).delay(Duration::MAX), "ten years").await;
+    let next = || Draft::new("next".try_into().unwrap(), Payload::json("[]"));
+    let twice = broker.submit_to(&note, 1).callback(next()).callback(next());
+    check(twice, "already has a callback").await;
+    assert_eq!(broker.counts().await.unwrap(), Default::default());
+}
+
+#[tokio::test]
+async fn one_bad_draft_does_not_keep_the_others_out() {
+    let note = task("note", |n: u32, _| async move { Ok(n) });
+    let mut drafts: Vec<_> = (0..3).map(|n| draft_of(&note, &n).unwrap()).collect();
+    drafts[1].options.timeout = Duration::ZERO;
+    let twin = drafts[0].clone();
+    drafts.push(twin);
+    let app = app();
+    let answers = app.broker().submit_many(drafts).await.unwrap();
+    let kinds: Vec<_> = answers
+        .iter()
+        .map(|a| a.as_ref().err().map(|e| e.kind()))
+        .collect();
+    assert_eq!(
+        kinds,
+        [None, Some(Kind::Invalid), None, Some(Kind::AlreadyExists)]
+    );
+}
+
+#[tokio::test]
+async fn dead_letters_are_put_back_in_bulk_by_filter() {
+    let picky = from_fn(at_once("picky").max_retries(0), |n: u32, _| async move {
+        if n < 5 {
+            Err(TaskError::fail(format!("refused {n}")))
+        } else {
+            Ok(n)
+        }
+    });
+    let drafts: Vec<_> = (0..10)
+        .map(|n| {
+            let mut draft = draft_of(&picky, &n).unwrap();
+            draft.queue = QueueName::new(if n % 2 == 0 { "even" } else { "odd" }).unwrap();
+            draft.options.metadata.insert("n".to_owned(), n.into());
+            draft
+        })
+        .collect();
+    let app = app().task(picky);
+    let broker = app.broker();
+    broker.submit_many(drafts).await.unwrap();
+    let worker = app.worker().start().await.unwrap();
+    tokio::time::timeout(SOON, worker.drained()).await.unwrap();
+    worker.stop().await.unwrap();
+
+    assert_eq!(
+        broker
+            .bulk(Section::Dead, Filter::default())
+            .unwrap_err()
+            .kind(),
+        Kind::Invalid
+    );
+    let selected = async |filter: Filter| {
+        broker
+            .bulk(Section::Dead, filter)
+            .unwrap()
+            .select(100)
+            .await
+            .unwrap()
+            .len()
+    };
+    let queue = |name: &str| Some(QueueName::new(name).unwrap());
+    assert_eq!(selected(Filter::everything()).await, 5);
+    assert_eq!(
+        selected(Filter {
+            queue: queue("even"),
+            ..Filter::default()
+        })
+        .await,
+        3
+    );
+    assert_eq!(
+        selected(Filter {
+            reason: Some(FailReason::Lost),
+            ..Filter::default()
+        })
+        .await,
+        0
+    );
+    let error = Some("refused 3".to_owned());
+    assert_eq!(
+        selected(Filter {
+            error_contains: error,
+            ..Filter::default()
+        })
+        .await,
+        1
+    );
+    let metadata = vec![("n".to_owned(), "4".to_owned())];
+    assert_eq!(
+        selected(Filter {
+            metadata,
+            ..Filter::default()
+        })
+        .await,
+        1
+    );
+    let old = Some(Duration::from_secs(3_600));
+    assert_eq!(
+        selected(Filter {
+            older_than: old,
+            ..Filter::default()
+        })
+        .await,
+        0
+    );
+
+    let even = broker.bulk(
+        Section::Dead,
+        Filter {
+            queue: queue("even"),
+            ..Filter::default()
+        },
+    );
+    let outcome = even.unwrap().requeue().await.unwrap();
+    assert_eq!((outcome.changed, outcome.skipped), (3, 0));
+    let rest = broker.bulk(Section::Dead, Filter::everything()).unwrap();
+    assert_eq!(rest.remove().await.unwrap().changed, 2);
+    let ready = broker.bulk(Section::Ready, Filter::everything()).unwrap();
+    assert_eq!(ready.revoke(true).await.unwrap().changed, 3);
+    let dead = broker.bulk(Section::Dead, Filter::everything()).unwrap();
+    assert_eq!(dead.replay().await.unwrap().changed, 3);
+    let counts = app.store().counts().await.unwrap();
+    assert_eq!((counts.ready, counts.revoked, counts.failed), (3, 3, 0));
+}
+
+#[derive(Debug)]
+struct Impatient;
+
+impl Formula for Impatient {
+    fn algorithm(&self) -> &'static str {
+        "Impatient"
+    }
+    fn parameters(&self) -> serde_json::Map<String, serde_json::Value> {
+        serde_json::Map::new()
+    }
+    fn delay(&self, _incidents: u32) -> Duration {
+        Duration::ZERO
+    }
+}
+
+#[tokio::test]
+async fn a_backoff_of_the_users_own_serves_a_worker() {
+    let backoff = Backoff::custom(Arc::new(Impatient)).unbounded();
+    let settings = towpath_runtime::TaskSettings::new("flaky").backoff(backoff);
+    let flaky = from_fn(settings, |(): (), ctx: Context| async move {
+        if ctx.retries() == 0 {
+            Err(TaskError::msg("once"))
+        } else {
+            Ok(ctx.retries())
+        }
+    });
+    let draft = draft_of(&flaky, &()).unwrap();
+    let app = app()
+        .task(flaky)
+        .backoff("Impatient", &[], |_| Ok(Arc::new(Impatient)));
+    let worker = app.worker().start().await.unwrap();
+    let id = app.broker().submit(draft).await.unwrap();
+    assert_eq!(
+        app.broker().results().get::<u32>(id, SOON).await.unwrap(),
+        1
+    );
+    worker.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_retention_of_an_app_is_the_stores() {
+    let note = task("note", |(): (), _| async { Ok(()) });
+    let draft = draft_of(&note, &()).unwrap();
+    let week = Duration::from_secs(7 * 86_400);
+    let app = app().task(note).retention(Retention {
+        succeeded: week,
+        ..Retention::default()
+    });
+    let worker = app.worker().start().await.unwrap();
+    let id = app.broker().submit(draft).await.unwrap();
+    let record = ended(&app, id).await;
+    assert_eq!(
+        record
+            .kept_until
+            .unwrap()
+            .since(record.finished_at.unwrap()),
+        week
+    );
+    worker.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_attempt_keeps_values_for_its_hooks() {
+    let kept = task("kept", |(): (), ctx: Context| async move {
+        assert_eq!(ctx.insert(1_u8), None);
+        assert_eq!(ctx.insert(2_u8), Some(1));
+        assert_eq!(ctx.take::<u16>(), None);
+        Ok(ctx.take::<u8>())
+    });
+    let draft = draft_of(&kept, &()).unwrap();
+    let app = app().task(kept);
+    let worker = app.worker().start().await.unwrap();
+    let id = app.broker().submit(draft).await.unwrap();
+    assert_eq!(
+        app.broker()
+            .results()
+            .get::<Option<u8>>(id, SOON)
+            .await
+            .unwrap(),
+        Some(2)
+    );
+    worker.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_message_with_a_past_time_is_ready_and_rings() {
+    let note = task("note", |n: u32, _| async move { Ok(n) });
+    let app = app();
+    let mut watch = app.store().watch(Topic::Work);
+    let past = Timestamp::from_millis(1_000);
+    let id = app
+        .broker()
+        .submit_to(&note, 1)
+        .at(past)
+        .await
+        .unwrap()
+        .id();
+    tokio::time::timeout(SOON, watch.changed()).await.unwrap();
+    assert_eq!(
+        app.broker().get(id).await.unwrap().unwrap().state,
+        State::Ready
+    );
+}
