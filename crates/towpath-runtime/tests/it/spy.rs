@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use towpath_core::message::Record;
 use towpath_core::store::{
     Answer, Audit, Brief, Capabilities, Claim, Cursor, Finding, LeaseKeeper, List, Note, Promoted,
@@ -24,6 +25,8 @@ pub(crate) struct Spy {
     pub(crate) looked_at: AtomicUsize,
     /// What the next looks answer, the last first.
     pub(crate) errors: Mutex<Vec<Error>>,
+    /// Told of every step of an audit.
+    pub(crate) audited: Notify,
 }
 
 impl Spy {
@@ -34,6 +37,7 @@ impl Spy {
             inner: MemoryStore::new(clock.clone()),
             looked_at: AtomicUsize::new(0),
             errors: Mutex::default(),
+            audited: Notify::new(),
         });
         let stage = Stage::new(spy.clone(), clock).await;
         (spy, stage)
@@ -56,6 +60,11 @@ macro_rules! delegate {
 }
 
 impl Store for Spy {
+    fn audit(&self, after: Option<Cursor>, max: usize) -> Answer<'_, Audit> {
+        self.audited.notify_one();
+        self.inner.audit(after, max)
+    }
+
     fn brief(&self, ids: Vec<MessageId>) -> Answer<'_, Vec<Brief>> {
         self.looked_at.fetch_add(ids.len(), Ordering::SeqCst);
         self.look(self.inner.brief(ids))
@@ -86,7 +95,6 @@ impl Store for Spy {
         rescue(max: usize) -> Answer<'_, Rescued>;
         expire(max: usize) -> Answer<'_, usize>;
         prune(max: usize) -> Answer<'_, Pruned>;
-        audit(after: Option<Cursor>, max: usize) -> Answer<'_, Audit>;
         set_retention(retention: Retention) -> ();
         get(ids: Vec<MessageId>) -> Answer<'_, Vec<Option<Record>>>;
         list(list: List) -> Answer<'_, Window>;

@@ -450,3 +450,22 @@ async fn retries_of_dead_letters_begin_anew_after_a_requeue() {
     assert_eq!(record.counters.claims, 3, "claims go on counting");
     worker.stop().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_worker_audits_the_store_at_an_interval() {
+    let (spy, _stage) = crate::spy::Spy::on_stage().await;
+    let app =
+        towpath_runtime::App::new(spy.clone()).task(task("note", |(): (), _| async { Ok(()) }));
+    let worker = app
+        .worker()
+        .audit_every(Some(Duration::from_millis(5)))
+        .start()
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        tokio::time::timeout(SOON, spy.audited.notified())
+            .await
+            .unwrap();
+    }
+    worker.stop().await.unwrap();
+}
