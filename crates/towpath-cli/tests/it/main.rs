@@ -1,6 +1,7 @@
 //! The program as its users meet it: started as a process, its output read.
 
 mod bulk;
+mod demo;
 mod help;
 mod input;
 mod output;
