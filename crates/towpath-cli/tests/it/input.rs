@@ -11,142 +11,167 @@ fn check(program: &Program, args: &[&str], expected: &str) {
     assert_eq!(run.stdout, "", "{args:?}");
 }
 
+/// A command line, and a part of what its user is told.
+type Row = (&'static [&'static str], &'static str);
+
+const SUBMITS: &[Row] = &[
+    (&["submit"], "no task is named"),
+    (
+        &["submit", ""],
+        "task name is empty; give it 1 to 255 bytes",
+    ),
+    (&["submit", "a\u{1b}b"], "contains the control character"),
+    (&["submit", "add", "--queue", ""], "queue name is empty"),
+    (&["submit", "add", "[1, 2"], "the arguments are not JSON"),
+    (&["submit", "add", "17"], "must be a JSON array or object"),
+    (&["submit", "add", "--timeout", "0s"], "the timeout is zero"),
+    (
+        &["submit", "add", "--timeout", "10"],
+        "10 of what? add a unit",
+    ),
+    (&["submit", "add", "--delay", "-5s"], "cannot be negative"),
+    (
+        &["submit", "add", "--delay", "11y"],
+        "the limit is ten years",
+    ),
+    (
+        &["submit", "add", "--expires-in", "11y"],
+        "the limit is ten years",
+    ),
+    (
+        &["submit", "add", "--result-ttl", "11y"],
+        "the limit is ten years",
+    ),
+    (
+        &["submit", "add", "--at", "2199-01-01T00:00:00Z"],
+        "more than ten years away",
+    ),
+    (
+        &["submit", "add", "--at", "tomorrow"],
+        "2026-03-01T09:00:00Z",
+    ),
+    (
+        &["submit", "add", "--at", "0", "--delay", "1s"],
+        "cannot be used with",
+    ),
+    (
+        &["submit", "add", "--retries", "-1"],
+        "a number from 0, or unlimited",
+    ),
+    (&["submit", "add", "--priority", "4294967296"], "4294967296"),
+    (&["submit", "add", "--metadata", "k"], "write NAME=VALUE"),
+    (
+        &["submit", "add", "--metadata", "k=1", "--metadata", "k=2"],
+        "is given twice",
+    ),
+    (&["submit", "add", "--id", ""], "the id is empty"),
+    (
+        &["submit", "add", "--id", "0195f5c0-7f3e-7000"],
+        "a whole one has 36 characters",
+    ),
+    (&["submit", "--shell"], "--shell needs a command"),
+    (
+        &["submit", "add", "--shell", "--", "ls"],
+        "--shell takes no task",
+    ),
+    (&["submit", "add", "--", "ls"], "needs --shell"),
+    (
+        &["submit", "--shell", "--each", "--", "ls"],
+        "no word of the command holds {}",
+    ),
+];
+
+const SELECTIONS: &[Row] = &[
+    (&["messages", "update", "order"], "nothing is to be changed"),
+    (
+        &["messages", "list", "--limit", "0"],
+        "0 is not in 1..=10000",
+    ),
+    (
+        &["messages", "list", "--state", "done"],
+        "possible values: scheduled",
+    ),
+    (
+        &["messages", "list", "--after", "x"],
+        "not a place that a list has printed",
+    ),
+    (
+        &["messages", "list", "--after", "dead:1.2"],
+        "a place of another list",
+    ),
+    (
+        &["messages", "list", "--state", "ready", "--reason", "lost"],
+        "exclude each other",
+    ),
+    (&["dead", "list", "--state", "ready"], "can be in this list"),
+    (&["dead", "requeue"], "the filter is empty"),
+    (&["dead", "purge"], "the filter is empty"),
+    (&["revoke"], "the filter is empty"),
+    (&["messages", "remove"], "the filter is empty"),
+    (&["messages", "replay"], "the filter is empty"),
+    (
+        &["dead", "requeue", "--all", "--queue", "q"],
+        "--all and a filter exclude",
+    ),
+    (
+        &["dead", "requeue", "order", "--queue", "q"],
+        "ids and a filter exclude",
+    ),
+    (
+        &["dead", "requeue", "--state", "ready"],
+        "that is ready cannot be requeued",
+    ),
+];
+
+const WORKERS: &[Row] = &[
+    (
+        &["worker", "--allow-shell", "--concurrency", "0"],
+        "must be 1 to 100000",
+    ),
+    (
+        &["worker", "--queues", "a", "--subset", "b=c"],
+        "cannot be used with",
+    ),
+    (&["worker", "--subset", "b"], "write QUEUE=TASK,TASK"),
+    (
+        &["worker", "--metrics", "everywhere"],
+        "write a port such as 9090",
+    ),
+    (&["result", "order", "--wait", "soon"], "10s or 1h 30m"),
+];
+
 #[test]
 fn bad_input_is_named_with_its_limit_and_writes_nothing() {
     let program = Program::new();
-    let long = "x".repeat(256);
-    let deep = format!("{}{}", "[".repeat(129), "]".repeat(129));
-    let table: &[(&[&str], &str)] = &[
-        (&["submit"], "no task is named"),
-        (
-            &["submit", ""],
-            "task name is empty; give it 1 to 255 bytes",
-        ),
-        (
-            &["submit", &long],
-            "task name has 256 bytes, the limit is 255",
-        ),
-        (&["submit", "a\u{1b}b"], "contains the control character"),
-        (&["submit", "add", "--queue", ""], "queue name is empty"),
-        (
-            &["submit", "add", "--queue", &long],
-            "queue name has 256 bytes",
-        ),
-        (&["submit", "add", "[1, 2"], "the arguments are not JSON"),
-        (&["submit", "add", "17"], "must be a JSON array or object"),
-        (&["submit", "add", &deep], "deeper than 128 levels"),
-        (&["submit", "add", "--timeout", "0s"], "the timeout is zero"),
-        (
-            &["submit", "add", "--timeout", "10"],
-            "10 of what? add a unit",
-        ),
-        (&["submit", "add", "--delay", "-5s"], "cannot be negative"),
-        (
-            &["submit", "add", "--delay", "11y"],
-            "the limit is ten years",
-        ),
-        (
-            &["submit", "add", "--expires-in", "11y"],
-            "the limit is ten years",
-        ),
-        (
-            &["submit", "add", "--result-ttl", "11y"],
-            "the limit is ten years",
-        ),
-        (
-            &["submit", "add", "--at", "2199-01-01T00:00:00Z"],
-            "more than ten years away",
-        ),
-        (
-            &["submit", "add", "--at", "tomorrow"],
-            "2026-03-01T09:00:00Z",
-        ),
-        (
-            &["submit", "add", "--at", "0", "--delay", "1s"],
-            "cannot be used with",
-        ),
-        (
-            &["submit", "add", "--retries", "-1"],
-            "a number from 0, or unlimited",
-        ),
-        (&["submit", "add", "--priority", "4294967296"], "4294967296"),
-        (&["submit", "add", "--metadata", "k"], "write NAME=VALUE"),
-        (
-            &["submit", "add", "--metadata", "k=1", "--metadata", "k=2"],
-            "is given twice",
-        ),
-        (&["submit", "add", "--id", ""], "the id is empty"),
-        (
-            &["submit", "add", "--id", "0195f5c0-7f3e-7000"],
-            "a whole one has 36 characters",
-        ),
-        (&["submit", "--shell"], "--shell needs a command"),
-        (
-            &["submit", "add", "--shell", "--", "ls"],
-            "--shell takes no task",
-        ),
-        (&["submit", "add", "--", "ls"], "needs --shell"),
-        (
-            &["submit", "--shell", "--each", "--", "ls"],
-            "no word of the command holds {}",
-        ),
-        (&["messages", "update", "order"], "nothing is to be changed"),
-        (
-            &["messages", "list", "--limit", "0"],
-            "0 is not in 1..=10000",
-        ),
-        (
-            &["messages", "list", "--state", "done"],
-            "possible values: scheduled",
-        ),
-        (
-            &["messages", "list", "--after", "x"],
-            "not a place that a list has printed",
-        ),
-        (
-            &["messages", "list", "--after", "dead:1.2"],
-            "a place of another list",
-        ),
-        (
-            &["messages", "list", "--state", "ready", "--reason", "lost"],
-            "exclude each other",
-        ),
-        (&["dead", "list", "--state", "ready"], "can be in this list"),
-        (&["dead", "requeue"], "the filter is empty"),
-        (&["dead", "purge"], "the filter is empty"),
-        (&["revoke"], "the filter is empty"),
-        (&["messages", "remove"], "the filter is empty"),
-        (&["messages", "replay"], "the filter is empty"),
-        (
-            &["dead", "requeue", "--all", "--queue", "q"],
-            "--all and a filter exclude",
-        ),
-        (
-            &["dead", "requeue", "order", "--queue", "q"],
-            "ids and a filter exclude",
-        ),
-        (
-            &["dead", "requeue", "--state", "ready"],
-            "that is ready cannot be requeued",
-        ),
-        (
-            &["worker", "--allow-shell", "--concurrency", "0"],
-            "must be 1 to 100000",
-        ),
-        (
-            &["worker", "--queues", "a", "--subset", "b=c"],
-            "cannot be used with",
-        ),
-        (&["worker", "--subset", "b"], "write QUEUE=TASK,TASK"),
-        (
-            &["worker", "--metrics", "everywhere"],
-            "write a port such as 9090",
-        ),
-        (&["result", "order", "--wait", "soon"], "10s or 1h 30m"),
-    ];
-    for (args, expected) in table {
+    for (args, expected) in [SUBMITS, SELECTIONS, WORKERS].concat() {
         check(&program, args, expected);
     }
+    assert_eq!(
+        program.json(&["messages", "list"])["messages"],
+        serde_json::json!([])
+    );
+}
+
+#[test]
+fn names_and_payloads_beyond_their_limits_are_refused() {
+    let program = Program::new();
+    let long = "x".repeat(256);
+    let deep = format!("{}{}", "[".repeat(129), "]".repeat(129));
+    check(
+        &program,
+        &["submit", &long],
+        "task name has 256 bytes, the limit is 255",
+    );
+    check(
+        &program,
+        &["submit", "add", "--queue", &long],
+        "queue name has 256 bytes",
+    );
+    check(
+        &program,
+        &["submit", "add", &deep],
+        "deeper than 128 levels",
+    );
     assert_eq!(
         program.json(&["messages", "list"])["messages"],
         serde_json::json!([])

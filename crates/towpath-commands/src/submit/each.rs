@@ -104,7 +104,7 @@ fn progress() -> ProgressBar {
     if std::io::stdin().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{spinner} {human_pos} submitted ({per_sec})")
+    let style = ProgressStyle::with_template("{spinner} {human_pos} submitted in {elapsed}")
         .expect("a constant template");
     let bar = ProgressBar::new_spinner().with_style(style);
     bar.enable_steady_tick(Duration::from_millis(200));
