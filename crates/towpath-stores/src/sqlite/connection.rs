@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 use towpath_core::url::Durability;
 use towpath_core::{Result, StoreUrl};
@@ -10,6 +11,10 @@ use towpath_core::{Result, StoreUrl};
 use super::error::{Fallible, translate};
 use super::location::Location;
 use super::schema;
+
+/// The largest value, and the largest row, that is read or written: 256 MiB, far beyond the limits for
+/// payloads, results and chains of callbacks.
+pub(super) const VALUE_BYTES: i32 = 256 * 1024 * 1024;
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,12 +39,11 @@ pub(super) struct Opened {
 /// # Errors
 ///
 /// Each names the URL, and the file or directory that is at fault.
-pub(super) fn open(url: &StoreUrl, role: Role) -> Result<Opened> {
-    open_file(url, role).map_err(|error| error.about(url))
+pub(super) fn open(url: &StoreUrl, location: &Location, role: Role) -> Result<Opened> {
+    open_file(url, location, role).map_err(|error| error.about(url))
 }
 
-fn open_file(url: &StoreUrl, role: Role) -> Result<Opened> {
-    let location = Location::of(url);
+fn open_file(url: &StoreUrl, location: &Location, role: Role) -> Result<Opened> {
     location.prepare()?;
     // No URI flag: a path is a path, whatever characters are in it.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -62,6 +66,8 @@ fn open_file(url: &StoreUrl, role: Role) -> Result<Opened> {
 }
 
 fn configure(db: &Connection, role: Role, durability: Durability) -> Fallible<()> {
+    // A row that somebody blew up is refused before it is in memory.
+    let _former = db.set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE_BYTES);
     // Every cached statement is one of ours; this is more than there are.
     db.set_prepared_statement_cache_capacity(256);
     let synchronous = match durability {
@@ -121,9 +127,9 @@ fn wait_up_to(round: i32, patience: Duration) -> bool {
 }
 
 /// Closes a connection, checkpointing if it was the last.
-pub(super) fn close(opened: Opened, url: &StoreUrl) {
+pub(super) fn close(opened: Opened, location: &Location) {
     if let Err((_, error)) = opened.db.close() {
-        let error = translate(error, &Location::of(url).file);
+        let error = translate(error, &location.file);
         tracing::warn!(%error, "closing the store");
     }
 }

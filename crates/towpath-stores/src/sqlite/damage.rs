@@ -1,6 +1,6 @@
 //! What becomes of a message whose record cannot be read: it must not stop the others, nor vanish.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 use towpath_core::message::AttemptOutcome;
 use towpath_core::store::Topic;
 use towpath_core::{AttemptError, Error, FailReason, State};
@@ -32,9 +32,10 @@ impl Tx<'_> {
         let sql =
             "INSERT OR REPLACE INTO finished (ns, dead, kept, n, state) VALUES (?1, 1, ?2, ?3, ?4)";
         let state = state_code(State::Failed);
+        let ns = self.namespace_of_message(n)?;
         self.db
             .prepare_cached(sql)?
-            .execute((self.ns, kept.as_millis(), n, state))?;
+            .execute((ns, kept.as_millis(), n, state))?;
         let mut told = AttemptError::new("towpath::DamagedRecord", error.to_string());
         if let Some(options) = &lost_options {
             told = told.with_traceback(format!("options: {options}"));
@@ -47,6 +48,19 @@ impl Tx<'_> {
         self.add_attempt(n, 0, None, end)?;
         self.rings.add(Topic::Change);
         Ok(())
+    }
+
+    fn namespace_of_message(&mut self, n: i64) -> Fallible<i64> {
+        let sql = "SELECT line FROM message WHERE n = ?1";
+        let line: Option<i64> = self
+            .db
+            .prepare_cached(sql)?
+            .query_row([n], |row| row.get(0))
+            .optional()?;
+        match line {
+            Some(line) => self.namespace_of(line),
+            None => Ok(self.ns),
+        }
     }
 
     /// The text of options that cannot be read.

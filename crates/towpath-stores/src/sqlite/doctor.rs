@@ -13,12 +13,11 @@ use super::schema;
 const TOLD_MAX: i64 = 10;
 
 /// Examines the store on a connection of its own: it reads the whole file, and others go on meanwhile.
-pub(super) fn examine(url: &StoreUrl) -> towpath_core::Result<Vec<Finding>> {
-    let opened = connection::open(url, Role::Reader)?;
-    let location = Location::of(url);
+pub(super) fn examine(url: &StoreUrl, location: &Location) -> towpath_core::Result<Vec<Finding>> {
+    let opened = connection::open(url, location, Role::Reader)?;
     let findings =
-        findings(&opened, &location).map_err(|fault| fault.into_error(&location.file).about(url));
-    connection::close(opened, url);
+        findings(&opened, location).map_err(|fault| fault.into_error(&location.file).about(url));
+    connection::close(opened, location);
     findings
 }
 

@@ -24,6 +24,10 @@ impl From<Error> for Fault {
 
 impl From<rusqlite::Error> for Fault {
     fn from(error: rusqlite::Error) -> Self {
+        if error.sqlite_error_code() == Some(ErrorCode::TooBig) {
+            // Of one row, and no reason not to go on with the others.
+            return Fault::damaged("(any)", "has a value that is too large to read or write");
+        }
         Fault::Engine(error)
     }
 }

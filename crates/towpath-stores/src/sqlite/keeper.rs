@@ -36,12 +36,13 @@ impl fmt::Debug for Keeper {
 impl Keeper {
     pub(super) fn open(
         url: &StoreUrl,
+        location: &Location,
         clock: Arc<dyn Clock>,
         closed: Arc<AtomicBool>,
     ) -> Result<Self> {
         Ok(Self {
-            opened: connection::open(url, Role::Keeper)?,
-            location: Location::of(url),
+            opened: connection::open(url, location, Role::Keeper)?,
+            location: location.clone(),
             url: url.clone(),
             clock,
             closed,

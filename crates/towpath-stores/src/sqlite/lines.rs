@@ -11,18 +11,21 @@ use super::error::{Fallible, Fault};
 /// How many lines are kept in memory before it is emptied. Their names are at most 50 MB then.
 const LINES_MAX: usize = 100_000;
 
-/// The name of a line.
+/// The name of a line, and the namespace it is in.
 #[derive(Debug, Clone)]
 pub(super) struct Line {
+    pub(super) ns: i64,
     pub(super) queue: QueueName,
     pub(super) task: TaskName,
 }
 
-/// The lines of one namespace that were met so far. A line's row never changes its name and is never
-/// deleted, so only a rollback can make this wrong; then it is [forgotten](Lines::forget).
+/// The lines that were met so far. A line's row never changes its name and is never deleted, so only a
+/// rollback can make this wrong; then it is [forgotten](Lines::forget).
 #[derive(Debug, Default)]
 pub(super) struct Lines {
+    /// Of our own namespace alone.
     numbers: HashMap<QueueName, HashMap<TaskName, i64>>,
+    /// Of all: upkeep also serves the messages of others.
     names: HashMap<i64, Line>,
 }
 
@@ -57,12 +60,20 @@ impl Lines {
                 db.last_insert_rowid()
             }
         };
-        self.learn(l, queue.clone(), task.clone());
+        let tasks = self.numbers.entry(queue.clone()).or_default();
+        tasks.insert(task.clone(), l);
+        let (queue, task) = (queue.clone(), task.clone());
+        self.learn(l, Line { ns, queue, task });
         Ok(l)
     }
 
-    /// The name of a line of this namespace; `None` for one of another, or none at all.
+    /// A line of the namespace `ns`; `None` for one of another, or none at all.
     pub(super) fn name(&mut self, db: &Connection, ns: i64, l: i64) -> Fallible<Option<&Line>> {
+        Ok(self.find(db, l)?.filter(|line| line.ns == ns))
+    }
+
+    /// A line of whatever namespace.
+    pub(super) fn find(&mut self, db: &Connection, l: i64) -> Fallible<Option<&Line>> {
         if !self.names.contains_key(&l) {
             let mut statement =
                 db.prepare_cached("SELECT ns, queue, task FROM line WHERE l = ?1")?;
@@ -70,27 +81,28 @@ impl Lines {
             let Some(row) = rows.next()? else {
                 return Ok(None);
             };
-            let columns = Columns(row);
-            if columns.int(0, "line.ns")? != ns {
-                return Ok(None);
-            }
-            let refused = |column: &str, error| Fault::damaged(column, error);
-            let queue = QueueName::new(columns.text(1, "line.queue")?)
-                .map_err(|error| refused("line.queue", error))?;
-            let task = TaskName::new(columns.text(2, "line.task")?)
-                .map_err(|error| refused("line.task", error))?;
-            self.learn(l, queue, task);
+            let line = read(&Columns(row))?;
+            self.learn(l, line);
         }
         Ok(self.names.get(&l))
     }
 
-    fn learn(&mut self, l: i64, queue: QueueName, task: TaskName) {
+    fn learn(&mut self, l: i64, line: Line) {
         if self.names.len() >= LINES_MAX {
             self.forget();
         }
-        let line = Line { queue, task };
-        let tasks = self.numbers.entry(line.queue.clone()).or_default();
-        tasks.insert(line.task.clone(), l);
         self.names.insert(l, line);
     }
+}
+
+fn read(columns: &Columns<'_>) -> Fallible<Line> {
+    let queue = QueueName::new(columns.text(1, "line.queue")?)
+        .map_err(|error| Fault::damaged("line.queue", error))?;
+    let task = TaskName::new(columns.text(2, "line.task")?)
+        .map_err(|error| Fault::damaged("line.task", error))?;
+    Ok(Line {
+        ns: columns.int(0, "line.ns")?,
+        queue,
+        task,
+    })
 }

@@ -16,9 +16,13 @@ pub(super) struct Location {
 }
 
 impl Location {
+    /// The location that a URL names. It is absolute, so that the connections that are opened later lead
+    /// to the same file wherever the process has gone meanwhile, and so that no name has a meaning of
+    /// its own to SQLite (`:memory:` has).
     pub(super) fn of(url: &StoreUrl) -> Self {
+        let path = PathBuf::from(url.path());
         Self {
-            file: PathBuf::from(url.path()),
+            file: std::path::absolute(&path).unwrap_or(path),
         }
     }
 

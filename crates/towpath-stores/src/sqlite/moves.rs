@@ -127,8 +127,9 @@ impl Tx<'_> {
                 let sql =
                     "DELETE FROM finished WHERE ns = ?1 AND dead = ?2 AND kept = ?3 AND n = ?4";
                 let kept = row.kept.map(Timestamp::as_millis);
+                let ns = self.namespace_of(row.line)?;
                 db.prepare_cached(sql)?
-                    .execute((self.ns, is_dead(row.state), kept, n))?;
+                    .execute((ns, is_dead(row.state), kept, n))?;
             }
         }
         if let (true, Some(expires)) = (row.waits(), row.expires) {
@@ -160,8 +161,9 @@ impl Tx<'_> {
                 let sql = "INSERT OR REPLACE INTO finished (ns, dead, kept, n, state) VALUES (?1, ?2, ?3, ?4, ?5)";
                 let kept = row.kept.unwrap_or(self.now).as_millis();
                 let state = state_code(row.state);
+                let ns = self.namespace_of(row.line)?;
                 db.prepare_cached(sql)?
-                    .execute((self.ns, is_dead(row.state), kept, n, state))?;
+                    .execute((ns, is_dead(row.state), kept, n, state))?;
             }
         }
         if let (true, Some(expires)) = (row.waits(), row.expires) {

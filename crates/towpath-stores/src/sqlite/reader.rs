@@ -101,7 +101,7 @@ pub(super) fn serve(shared: &Arc<Shared>) {
     let mut memory = Memory::default();
     while let Some(job) = shared.looks.first() {
         if opened.is_none() {
-            match connection::open(&shared.url, Role::Reader) {
+            match connection::open(&shared.url, &shared.location, Role::Reader) {
                 Ok(fresh) => opened = Some(fresh),
                 Err(error) => {
                     job.refuse(error);
@@ -113,7 +113,7 @@ pub(super) fn serve(shared: &Arc<Shared>) {
         one_look(shared, at_work, &mut lines, &mut memory, job);
     }
     if let Some(opened) = opened {
-        connection::close(opened, &shared.url);
+        connection::close(opened, &shared.location);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior};
 use towpath_core::name::Namespace;
 use towpath_core::{Error, Kind};
 
@@ -23,15 +23,17 @@ pub(super) fn version() -> i64 {
 struct Label {
     application: i64,
     version: i64,
+    tables: i64,
 }
 
 /// Makes sure that the database has the present schema. Any number of processes may do so at once.
 pub(super) fn ensure(db: &mut Connection) -> Fallible<()> {
-    let label = read_label(db)?;
+    // All in one snapshot: somebody else may be migrating just now.
+    let label = read_label(&db.transaction()?)?;
     if is_current(&label) {
         return Ok(());
     }
-    refuse_foreign(db, &label)?;
+    refuse_foreign(&label)?;
     use_wal(db)?;
     migrate(db)
 }
@@ -40,15 +42,16 @@ fn is_current(label: &Label) -> bool {
     label.application == APPLICATION_ID && label.version == version()
 }
 
-fn read_label(db: &Connection) -> Fallible<Label> {
-    let pragma = |name: &str| db.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0));
+fn read_label(tx: &Transaction<'_>) -> Fallible<Label> {
+    let number = |sql: &str| tx.query_row(sql, [], |row| row.get(0));
     Ok(Label {
-        application: pragma("application_id")?,
-        version: pragma("user_version")?,
+        application: number("PRAGMA application_id")?,
+        version: number("PRAGMA user_version")?,
+        tables: number("SELECT COUNT(*) FROM sqlite_schema")?,
     })
 }
 
-fn refuse_foreign(db: &Connection, label: &Label) -> Fallible<()> {
+fn refuse_foreign(label: &Label) -> towpath_core::Result<()> {
     let (found, ours) = (label.version, version());
     if label.application == APPLICATION_ID {
         if found <= ours {
@@ -60,18 +63,15 @@ fn refuse_foreign(db: &Connection, label: &Label) -> Fallible<()> {
                 "the store has schema {found}, this program knows up to {ours}; \
                  use the newer program that wrote it"
             ),
-        )
-        .into());
+        ));
     }
-    let tables: i64 = db.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    if label.application == 0 && found == 0 && tables == 0 {
+    if (label.application, found, label.tables) == (0, 0, 0) {
         return Ok(());
     }
     Err(Error::new(
         Kind::Incompatible,
         "the file is a database of another program; name another file",
-    )
-    .into())
+    ))
 }
 
 /// Switches to the write-ahead log. For this step alone SQLite asks no busy handler, so we wait here.
@@ -105,7 +105,7 @@ fn migrate(db: &mut Connection) -> Fallible<()> {
     let tx = db.transaction_with_behavior(TransactionBehavior::Exclusive)?;
     // Somebody else may have done it while we waited.
     let label = read_label(&tx)?;
-    refuse_foreign(&tx, &label)?;
+    refuse_foreign(&label)?;
     let done = usize::try_from(label.version).unwrap_or(0);
     for step in MIGRATIONS.iter().skip(done) {
         tx.execute_batch(step)?;

@@ -344,7 +344,12 @@ impl Store for SqliteStore {
     fn lease_keeper(&self) -> Result<Box<dyn LeaseKeeper>> {
         self.shared.check_open()?;
         let shared = &self.shared;
-        let keeper = Keeper::open(&shared.url, shared.clock.clone(), shared.closed.clone())?;
+        let keeper = Keeper::open(
+            &shared.url,
+            &shared.location,
+            shared.clock.clone(),
+            shared.closed.clone(),
+        )?;
         Ok(Box::new(keeper))
     }
 
@@ -468,11 +473,11 @@ impl Store for SqliteStore {
         Box::pin(async {
             self.shared.check_open()?;
             let (reply, answer) = oneshot::channel();
-            let url = self.shared.url.clone();
+            let shared = self.shared.clone();
             // A thread of its own: it reads the whole file.
             let started = thread::Builder::new()
                 .name("towpath-doctor".to_owned())
-                .spawn(move || reply.send(doctor::examine(&url)));
+                .spawn(move || reply.send(doctor::examine(&shared.url, &shared.location)));
             started.map_err(|error| {
                 let text = format!("{}: the doctor's thread cannot be started", self.shared.url);
                 Error::new(Kind::Unavailable, text).with_source(error)

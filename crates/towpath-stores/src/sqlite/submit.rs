@@ -7,6 +7,7 @@ use towpath_core::{Draft, Error, Kind, Payload, Result, State, Timestamp};
 
 use super::bodies::{self, Body, encode_options, encode_start, inline, inline_options};
 use super::columns::{codec_text, millis, state_code};
+use super::connection::VALUE_BYTES;
 use super::error::{Fallible, per_item};
 use super::tx::Tx;
 
@@ -63,6 +64,7 @@ impl<'a> Intake<'a> {
     fn insert(&mut self, tx: &mut Tx<'a>, draft: &Draft) -> Fallible<bool> {
         let options = &draft.options;
         let encoded = encode_options(options)?;
+        check_size(draft, encoded.as_deref())?;
         let l = tx
             .session
             .lines
@@ -119,6 +121,18 @@ impl<'a> Intake<'a> {
         tx.rings.add(Topic::Change);
         Ok(true)
     }
+}
+
+/// Refuses what the engine would refuse half-way.
+fn check_size(draft: &Draft, options: Option<&str>) -> Fallible<()> {
+    let previous = draft.previous_result.as_ref().map_or(0, Payload::len);
+    let size = draft.payload.len() + previous + options.map_or(0, str::len);
+    if i32::try_from(size).is_ok_and(|size| size < VALUE_BYTES) {
+        return Ok(());
+    }
+    let (draft, limit) = (draft.summary(), VALUE_BYTES);
+    let text = format!("{draft} has {size} bytes in all, a store keeps fewer than {limit}");
+    Err(Error::invalid(text).into())
 }
 
 fn spill(tx: &Tx<'_>, n: i64, draft: &Draft, options: Option<&str>) -> Fallible<()> {

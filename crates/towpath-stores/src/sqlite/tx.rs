@@ -147,6 +147,16 @@ impl<'a> Tx<'a> {
         self.session.lines.name(self.db, self.ns, l)
     }
 
+    /// The namespace of a line: upkeep also serves the messages of others.
+    pub(super) fn namespace_of(&mut self, l: i64) -> Fallible<i64> {
+        match self.session.lines.find(self.db, l) {
+            Ok(line) => Ok(line.map_or(self.ns, |line| line.ns)),
+            // A line that cannot be read belongs to nobody, so to whoever meets it.
+            Err(Fault::Refused(_)) => Ok(self.ns),
+            Err(engine) => Err(engine),
+        }
+    }
+
     /// Marks a line as one that has messages. They may not have been there a moment ago.
     pub(super) fn line_filled(&mut self, l: i64) -> Fallible<()> {
         self.rings.add(Topic::Work);

@@ -149,7 +149,7 @@ type Batch = Vec<Box<dyn WriteJob>>;
 
 impl<'a> Writer<'a> {
     fn open(shared: &'a Arc<Shared>) -> Result<Self> {
-        let opened = connection::open(&shared.url, Role::Writer)?;
+        let opened = connection::open(&shared.url, &shared.location, Role::Writer)?;
         let syncer = match shared.url.durability() {
             Durability::Normal => Some(Syncer::start(&shared.location)?),
             Durability::Full => None,
@@ -274,7 +274,7 @@ impl<'a> Writer<'a> {
         if let Err(error) = checkpoint {
             tracing::debug!(%error, "the log stays for the next one who opens the store");
         }
-        connection::close(self.opened, &self.shared.url);
+        connection::close(self.opened, &self.shared.location);
         if let Some(syncer) = self.syncer {
             syncer.stop();
         }

@@ -3,4 +3,6 @@
 mod conformance;
 mod faulty;
 mod model;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod stores;
