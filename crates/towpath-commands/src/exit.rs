@@ -106,8 +106,8 @@ impl Failure {
         let causes = std::iter::successors(std::error::Error::source(error), |e| e.source());
         for cause in causes {
             let cause = cause.to_string();
-            // Many errors repeat their cause in their own text; once is enough.
-            if !said.contains(&cause) {
+            // Many errors repeat their cause in their own text, or their own in it; once is enough.
+            if !said.contains(&cause) && !cause.contains(&said) {
                 let _ = writeln!(text, "  caused by: {}", escape::line(&cause));
             }
             said = cause;
@@ -164,6 +164,8 @@ mod tests {
         assert_eq!(report, expected);
         let repeated = Error::new(Kind::Storage, "no: why").with_source("why");
         assert_eq!(Failure::from(repeated).report(), "error: no: why\n");
+        let wrapped = Error::new(Kind::Storage, "no").with_source("code 26: no");
+        assert_eq!(Failure::from(wrapped).report(), "error: no\n");
     }
 
     #[test]
