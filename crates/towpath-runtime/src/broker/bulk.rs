@@ -48,10 +48,20 @@ impl Bulk {
     ///
     /// What the store says.
     pub async fn select(&self, max: usize) -> Result<Vec<Record>> {
+        self.collect(max, |record| record).await
+    }
+
+    /// Ids alone, so that a million of them fit where their records would not.
+    async fn ids(&self) -> Result<Vec<MessageId>> {
+        self.collect(usize::MAX, |record| record.message.draft.id)
+            .await
+    }
+
+    async fn collect<T>(&self, max: usize, keep: impl Fn(Record) -> T) -> Result<Vec<T>> {
         let now = self.store.now().await?;
-        let mut selected = Vec::new();
+        let mut kept = Vec::new();
         let mut after: Option<Cursor> = None;
-        while selected.len() < max {
+        while kept.len() < max {
             let list = List {
                 section: self.section,
                 after,
@@ -61,23 +71,15 @@ impl Bulk {
             let matching = window
                 .records
                 .into_iter()
-                .filter(|record| self.filter.matches(record, now));
-            selected.extend(matching.take(max - selected.len()));
+                .filter(|r| self.filter.matches(r, now));
+            let room = max - kept.len();
+            kept.extend(matching.take(room).map(&keep));
             after = window.next;
             if after.is_none() {
                 break;
             }
         }
-        Ok(selected)
-    }
-
-    async fn ids(&self) -> Result<Vec<MessageId>> {
-        Ok(self
-            .select(usize::MAX)
-            .await?
-            .iter()
-            .map(|record| record.draft.id)
-            .collect())
+        Ok(kept)
     }
 
     /// Puts all of them back.

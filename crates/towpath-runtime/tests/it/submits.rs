@@ -97,8 +97,8 @@ async fn one_bad_draft_does_not_keep_the_others_out() {
     );
 }
 
-#[tokio::test]
-async fn dead_letters_are_put_back_in_bulk_by_filter() {
+/// Ten messages of which the first five became dead letters, in the queues `even` and `odd`.
+async fn with_dead_letters() -> towpath_runtime::App {
     let picky = from_fn(at_once("picky").max_retries(0), |n: u32, _| async move {
         if n < 5 {
             Err(TaskError::fail(format!("refused {n}")))
@@ -106,98 +106,109 @@ async fn dead_letters_are_put_back_in_bulk_by_filter() {
             Ok(n)
         }
     });
-    let drafts: Vec<_> = (0..10)
-        .map(|n| {
-            let mut draft = draft_of(&picky, &n).unwrap();
-            draft.queue = QueueName::new(if n % 2 == 0 { "even" } else { "odd" }).unwrap();
-            draft.options.metadata.insert("n".to_owned(), n.into());
-            draft
-        })
-        .collect();
+    let draft = |n| {
+        let mut draft = draft_of(&picky, &n).unwrap();
+        draft.queue = QueueName::new(if n % 2 == 0 { "even" } else { "odd" }).unwrap();
+        draft.options.metadata.insert("n".to_owned(), n.into());
+        draft
+    };
+    let drafts = (0..10).map(draft).collect();
     let app = app().task(picky);
-    let broker = app.broker();
-    broker.submit_many(drafts).await.unwrap();
+    app.broker().submit_many(drafts).await.unwrap();
     let worker = app.worker().start().await.unwrap();
     tokio::time::timeout(SOON, worker.drained()).await.unwrap();
     worker.stop().await.unwrap();
+    app
+}
 
+fn in_queue(name: &str) -> Filter {
+    Filter {
+        queue: Some(QueueName::new(name).unwrap()),
+        ..Filter::default()
+    }
+}
+
+#[tokio::test]
+async fn a_filter_selects_dead_letters() {
+    let broker = with_dead_letters().await.broker();
+    let refused = broker.bulk(Section::Dead, Filter::default()).unwrap_err();
     assert_eq!(
-        broker
-            .bulk(Section::Dead, Filter::default())
-            .unwrap_err()
-            .kind(),
-        Kind::Invalid
+        refused.kind(),
+        Kind::Invalid,
+        "an empty filter is an oversight"
     );
-    let selected = async |filter: Filter| {
-        broker
-            .bulk(Section::Dead, filter)
-            .unwrap()
-            .select(100)
+    let check = async |filter: Filter, expected: usize| {
+        let bulk = broker.bulk(Section::Dead, filter.clone()).unwrap();
+        assert_eq!(
+            bulk.select(100).await.unwrap().len(),
+            expected,
+            "{filter:?}"
+        );
+    };
+    let none = Filter::default;
+    check(Filter::everything(), 5).await;
+    check(in_queue("even"), 3).await;
+    check(
+        Filter {
+            reason: Some(FailReason::Lost),
+            ..none()
+        },
+        0,
+    )
+    .await;
+    check(
+        Filter {
+            error_contains: Some("refused 3".to_owned()),
+            ..none()
+        },
+        1,
+    )
+    .await;
+    check(
+        Filter {
+            metadata: vec![("n".to_owned(), "4".to_owned())],
+            ..none()
+        },
+        1,
+    )
+    .await;
+    check(
+        Filter {
+            older_than: Some(Duration::from_secs(3_600)),
+            ..none()
+        },
+        0,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn verbs_change_all_that_a_filter_selects() {
+    let app = with_dead_letters().await;
+    let broker = app.broker();
+    let bulk = |section, filter| broker.bulk(section, filter).unwrap();
+    let outcome = bulk(Section::Dead, in_queue("even"))
+        .requeue()
+        .await
+        .unwrap();
+    assert_eq!((outcome.changed, outcome.skipped), (3, 0));
+    let all = Filter::everything;
+    assert_eq!(
+        bulk(Section::Dead, all()).remove().await.unwrap().changed,
+        2
+    );
+    assert_eq!(
+        bulk(Section::Ready, all())
+            .revoke(true)
             .await
             .unwrap()
-            .len()
-    };
-    let queue = |name: &str| Some(QueueName::new(name).unwrap());
-    assert_eq!(selected(Filter::everything()).await, 5);
-    assert_eq!(
-        selected(Filter {
-            queue: queue("even"),
-            ..Filter::default()
-        })
-        .await,
+            .changed,
         3
     );
     assert_eq!(
-        selected(Filter {
-            reason: Some(FailReason::Lost),
-            ..Filter::default()
-        })
-        .await,
-        0
+        bulk(Section::Dead, all()).replay().await.unwrap().changed,
+        3
     );
-    let error = Some("refused 3".to_owned());
-    assert_eq!(
-        selected(Filter {
-            error_contains: error,
-            ..Filter::default()
-        })
-        .await,
-        1
-    );
-    let metadata = vec![("n".to_owned(), "4".to_owned())];
-    assert_eq!(
-        selected(Filter {
-            metadata,
-            ..Filter::default()
-        })
-        .await,
-        1
-    );
-    let old = Some(Duration::from_secs(3_600));
-    assert_eq!(
-        selected(Filter {
-            older_than: old,
-            ..Filter::default()
-        })
-        .await,
-        0
-    );
-
-    let even = broker.bulk(
-        Section::Dead,
-        Filter {
-            queue: queue("even"),
-            ..Filter::default()
-        },
-    );
-    let outcome = even.unwrap().requeue().await.unwrap();
-    assert_eq!((outcome.changed, outcome.skipped), (3, 0));
-    let rest = broker.bulk(Section::Dead, Filter::everything()).unwrap();
-    assert_eq!(rest.remove().await.unwrap().changed, 2);
-    let ready = broker.bulk(Section::Ready, Filter::everything()).unwrap();
-    assert_eq!(ready.revoke(true).await.unwrap().changed, 3);
-    let dead = broker.bulk(Section::Dead, Filter::everything()).unwrap();
-    assert_eq!(dead.replay().await.unwrap().changed, 3);
     let counts = app.store().counts().await.unwrap();
     assert_eq!((counts.ready, counts.revoked, counts.failed), (3, 3, 0));
 }
