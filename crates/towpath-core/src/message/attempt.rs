@@ -30,6 +30,9 @@ pub enum AttemptOutcome {
 }
 
 /// One run of a message.
+///
+/// What was given back or called off before its handler started was no run and is not remembered. What
+/// was lost is, started or not: nobody is left to say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     /// The number of its claim.

@@ -19,7 +19,8 @@ pub enum Revoked {
 pub struct Brief {
     /// What users are told of it.
     pub status: Status,
-    /// How often it was claimed. (claims, status) only ever grows.
+    /// How often it was claimed. (claims, status) only ever grows, until somebody requeues a dead
+    /// letter: that begins another life, whose status falls back.
     pub claims: u32,
     /// Grows whenever its details change.
     pub details: u32,

@@ -13,8 +13,11 @@
 //! * **Moves are those of [`TABLE`](crate::life::TABLE)**, counters included. A verb in a state where
 //!   it is not allowed answers `WrongState` and writes nothing.
 //! * **Order.** Ready messages stand in lines, one per (queue, task), ordered by (priority, time of
-//!   becoming ready on the store's clock, store sequence), never by id.
-//! * **Bounded.** No verb touches more rows than its caller asked for.
+//!   becoming ready on the store's clock, store sequence), never by id. That time never goes back, even
+//!   when the wall clock does: whoever joins a line stands behind his equals who are there.
+//! * **Bounded.** No verb touches more rows than its caller asked for. More than
+//!   [`BATCH`](crate::limits::BATCH) messages in one submit or settle are refused whole (`Invalid`); a
+//!   claim hands out at most that many.
 //! * **Cancel safety.** Dropping the future of a verb does not undo it: a verb that has begun runs to
 //!   its end, and its answer is lost. A claim whose future is dropped leaves messages with the
 //!   incarnation until its lease ends; callers that stop wait for their claims.
@@ -119,7 +122,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Never hands out a message of a paused queue, nor one that has expired (that one fails as
     /// `expired` in passing). A message with
     /// [`claimed_alone`](crate::life::Counters::claimed_alone) is the only one of its claim and is
-    /// marked as started.
+    /// marked as started: a claim that has others already ends before it, and is not filled up with
+    /// what stands behind it.
     ///
     /// Fails with `LeaseLost` when the incarnation is not known or was rescued.
     fn claim(&self, claim: Claim) -> Answer<'_, Vec<crate::message::Message>>;
@@ -156,12 +160,13 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Changes messages that wait. A new time or priority moves the message within its line.
     fn update(&self, updates: Vec<(MessageId, Update)>) -> Answer<'_, Vec<Result<()>>>;
 
-    /// Puts dead letters back, ready at once. Their claims go on counting, their other counters
-    /// start again; the error stays among the attempts.
+    /// Puts dead letters back, ready at once. Their claims go on counting, their other counters and
+    /// their time to expire start again; the error stays among the attempts.
     fn requeue(&self, ids: Vec<MessageId>) -> Answer<'_, Vec<Result<()>>>;
 
-    /// Submits a copy of each finished message under a new id, with `replay_of` set; answers the
-    /// new ids.
+    /// Submits a copy of each finished message under a new id, with `replay_of` set, ready at once.
+    /// Each pair is the id of the old message and the id of the new one. Its callbacks keep their ids,
+    /// so those that have been submitted are not submitted again.
     fn replay(&self, ids: Vec<(MessageId, MessageId)>) -> Answer<'_, Vec<Result<()>>>;
 
     /// Deletes messages with their results, in any state but running.
@@ -207,7 +212,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// How many messages are in each state. May be up to two seconds old.
     fn counts(&self) -> Answer<'_, StateCounts>;
 
-    /// The queues that hold anything, with their lines. May be up to two seconds old.
+    /// The queues that have ready messages, with their lines, and those that are paused. May be up to
+    /// two seconds old.
     fn queues(&self) -> Answer<'_, Vec<QueueRecord>>;
 
     /// The workers that are known, dead ones included until they are forgotten.

@@ -33,6 +33,10 @@ pub async fn one_that_had_not_started_is_ready_at_once(h: &Harness) {
     assert_eq!((record.state, record.counters), (State::Ready, expected));
     assert_eq!((record.due_at, record.worker.as_ref()), (h.now(), None));
     assert_eq!(record.status(), Status::Retrying);
+    // It may have run all the same, so its end is remembered.
+    assert_eq!(record.attempts.len(), 1);
+    assert_eq!(record.attempts[0].outcome, AttemptOutcome::Lost);
+    assert_eq!(record.attempts[0].started_at, None);
 }
 
 pub async fn the_first_loss_is_forgiven_at_once(h: &Harness) {

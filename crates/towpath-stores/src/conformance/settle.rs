@@ -376,6 +376,29 @@ pub async fn every_attempt_that_started_says_how_it_ended(h: &Harness) {
     assert_eq!(outcomes, expected);
 }
 
+pub async fn what_was_given_back_unstarted_leaves_no_attempt(h: &Harness) {
+    let sent = h.submit(drafts(3)).await;
+    let worker = h.worker().await;
+    let claimed = worker.claim(3, only("t")).await;
+    let item = Settle {
+        token: claimed[0].token(),
+        started_at: None,
+        verdict: Verdict::Release,
+    };
+    let request = SettleRequest {
+        incarnation: worker.incarnation,
+        items: vec![item],
+        claim: None,
+    };
+    let settled = h.store.settle(request).await.unwrap();
+    assert_eq!(kinds(settled.items), [None]);
+    h.store.revoke(vec![sent[1]], false).await.unwrap();
+    h.store.leave(worker.incarnation).await.unwrap();
+    for id in sent {
+        assert_eq!(h.record(id).await.attempts, []);
+    }
+}
+
 pub async fn the_last_ten_attempts_are_kept(h: &Harness) {
     let id = h.submit_one(draft("t")).await;
     let worker = h.worker().await;

@@ -94,6 +94,16 @@ pub async fn an_earlier_time_makes_a_message_ready(h: &Harness) {
     assert_eq!(worker.claim_one().await.id, sent[0]);
 }
 
+pub async fn one_that_is_ready_and_may_start_now_keeps_its_place(h: &Harness) {
+    let first = h.submit_one(draft("t")).await;
+    h.advance(Duration::from_secs(1));
+    let second = h.submit_one(draft("t")).await;
+    h.advance(Duration::from_secs(1));
+    update(h, first, start(Start::Now)).await.unwrap();
+    let worker = h.worker().await;
+    assert_eq!(ids(&worker.claim(9, only("t")).await), [first, second]);
+}
+
 pub async fn payload_and_metadata_are_replaced_and_the_rest_stays(h: &Harness) {
     let mut old = with_priority(draft("t"), 4);
     old.options.metadata.insert("old".into(), 1.into());

@@ -10,7 +10,7 @@ use towpath_core::store::{
 };
 use towpath_core::{
     AttemptError, Clock as _, CodecName, Draft, FailReason, IncarnationId, Kind, Message,
-    MessageId, Payload, QueueName, Result, TaskName, Token, Verb, limits,
+    MessageId, Payload, QueueName, Result, State, TaskName, Token, Verb, limits,
 };
 use towpath_stores::conformance::Harness;
 
@@ -56,6 +56,8 @@ impl Life {
             Step::Claim { slot, max, wish } => self.claim(slot, max, wish).await,
             Step::Settle { token, stolen, end } => self.settle(token, stolen, end).await,
             Step::Beat { token, started } => self.beat(token, started),
+            Step::Lose { slot, started } => self.lose(slot, started).await,
+            Step::Ripen => self.ripen().await,
             Step::Note(token) => self.note(token).await,
             Step::Leave(token) => self.leave(token).await,
             Step::Revoke {
@@ -103,11 +105,16 @@ impl Life {
     }
 
     fn read_clock(&mut self) {
-        (self.plain.now, self.plain.uptime) = (self.h.now(), self.h.clock.uptime());
+        self.plain.set_clock(self.h.now(), self.h.clock.uptime());
     }
 
-    async fn compare(&self) {
+    async fn compare(&mut self) {
         let records = self.h.store.get(self.ids.clone()).await.unwrap();
+        let stamps = records
+            .iter()
+            .flatten()
+            .map(|record| (record.id, record.due_at));
+        self.plain.adopt_stamps(stamps);
         for (id, record) in self.ids.iter().zip(records) {
             let expected = self.plain.find(*id);
             let held = expected.and_then(|entry| entry.holder);
@@ -170,9 +177,7 @@ impl Life {
             listens: String::new(),
         };
         self.h.store.join(card, limits::LEASE).await.unwrap();
-        self.plain
-            .leases
-            .insert(incarnation, self.plain.uptime + limits::LEASE);
+        self.plain.join(incarnation);
         self.slots[slot] = Some(incarnation);
         incarnation
     }
@@ -352,6 +357,27 @@ impl Life {
         same([answer], self.plain.beat(incarnation, &started));
     }
 
+    async fn lose(&mut self, slot: usize, started: bool) {
+        let before = self.tokens.len();
+        self.claim(slot, 1, Wish::Queues([0, 1])).await;
+        if self.tokens.len() > before {
+            self.beat(before, started);
+        }
+        self.h.advance(limits::LEASE);
+        self.read_clock();
+        self.rescue().await;
+    }
+
+    async fn ripen(&mut self) {
+        let entries = self.plain.entries.values();
+        let scheduled = entries.filter(|entry| entry.state == State::Scheduled);
+        let due_at = scheduled.map(|entry| entry.due_at).min();
+        self.h
+            .advance(due_at.unwrap_or_default().since(self.plain.now()));
+        self.read_clock();
+        self.promote().await;
+    }
+
     async fn note(&mut self, token: usize) {
         let Some((incarnation, token)) = self.token(token) else {
             return;
@@ -432,7 +458,7 @@ impl Life {
         let promoted = self.h.store.promote(ALL).await.unwrap();
         assert_eq!(promoted.moved, self.plain.promote());
         let waiting = self.plain.entries.values();
-        let scheduled = waiting.filter(|e| e.state == towpath_core::State::Scheduled);
+        let scheduled = waiting.filter(|e| e.state == State::Scheduled);
         assert_eq!(promoted.next_due, scheduled.map(|entry| entry.due_at).min());
     }
 

@@ -38,22 +38,55 @@ pub(super) struct Holder {
 /// The map, and the little beside it.
 #[derive(Debug, Default)]
 pub(super) struct Plain {
-    pub(super) now: Timestamp,
-    pub(super) uptime: Duration,
+    now: Timestamp,
+    uptime: Duration,
     /// By the order of submits.
     pub(super) entries: BTreeMap<u64, Entry>,
     submits: u64,
     /// When a message last became ready.
     last_ready: Timestamp,
+    /// The latest that the wall clock ever showed.
+    latest: Timestamp,
     pub(super) paused: BTreeSet<QueueName>,
     /// The end of the lease of each that lives.
-    pub(super) leases: BTreeMap<IncarnationId, Duration>,
+    leases: BTreeMap<IncarnationId, Duration>,
 }
 
 /// An answer: accepted, or refused as that kind.
 pub(super) type Verdict<T = ()> = Result<T, Kind>;
 
 impl Plain {
+    pub(super) fn set_clock(&mut self, now: Timestamp, uptime: Duration) {
+        (self.now, self.uptime) = (now, uptime);
+        self.latest = self.latest.max(now);
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    pub(super) fn join(&mut self, incarnation: IncarnationId) {
+        self.leases.insert(incarnation, self.uptime + limits::LEASE);
+    }
+
+    /// Takes over when messages became ready, where the store says otherwise and may: after the wall
+    /// clock was set back, a stamp need not be that of the message before, it must only not go back
+    /// and not be made up.
+    pub(super) fn adopt_stamps(&mut self, stamps: impl Iterator<Item = (MessageId, Timestamp)>) {
+        let (last, latest) = (self.last_ready, self.latest);
+        for (id, stamp) in stamps {
+            let Some(number) = self.number(id) else {
+                continue;
+            };
+            let entry = self.entry(number);
+            let stamped_last = entry.state == State::Ready && entry.due_at == last;
+            if stamped_last && (last..=latest).contains(&stamp) {
+                entry.due_at = stamp;
+                self.last_ready = self.last_ready.max(stamp);
+            }
+        }
+    }
+
     pub(super) fn number(&self, id: MessageId) -> Option<u64> {
         let mut entries = self.entries.iter();
         entries

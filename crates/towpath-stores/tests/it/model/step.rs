@@ -28,6 +28,14 @@ pub(super) enum Step {
         token: usize,
         started: bool,
     },
+    /// A worker claims the next message, may tell of its start, and dies. A life of single steps would
+    /// hardly ever lose one message often enough to have it given up.
+    Lose {
+        slot: usize,
+        started: bool,
+    },
+    /// Time passes until the next scheduled message is due, and it is promoted.
+    Ripen,
     Note(usize),
     Leave(usize),
     Revoke {
@@ -106,6 +114,9 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         18 => (ANY, prop::bool::weighted(0.1), end())
             .prop_map(|(token, stolen, end)| Step::Settle { token, stolen, end }),
         8 => (ANY, flag()).prop_map(|(token, started)| Step::Beat { token, started }),
+        8 => (0..3_usize, prop::bool::weighted(0.8))
+            .prop_map(|(slot, started)| Step::Lose { slot, started }),
+        8 => Just(Step::Ripen),
         2 => ANY.prop_map(Step::Note),
         2 => ANY.prop_map(Step::Leave),
         3 => (ANY, flag())
