@@ -1,5 +1,7 @@
 //! Command lines as messages.
 
+use std::process::Command;
+
 use serde_json::json;
 
 use crate::program::Program;
@@ -90,4 +92,54 @@ fn command_lines_run_by_default_only_from_a_private_directory() {
     program.ok(&["worker", "--drain", "--allow-shell"]);
     std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o700)).unwrap();
     program.ok(&["worker", "--drain"]);
+}
+
+/// The grace time of the worker is over, yet its program is asked to end and has the time for it.
+#[cfg(unix)]
+#[test]
+fn a_worker_that_stops_waits_for_the_programs_that_it_has_called_off() {
+    use std::io::{BufRead as _, BufReader};
+
+    let program = Program::new();
+    let alive = program.home().join("alive");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&alive)
+            .status()
+            .expect("mkfifo starts")
+            .success()
+    );
+    // It ends when the last process that has it open for writing does.
+    let (told, lines) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let alive = std::fs::File::open(alive).expect("somebody writes");
+        BufReader::new(alive)
+            .lines()
+            .map_while(Result::ok)
+            .for_each(|line| {
+                let _ = told.send(line);
+            });
+    });
+    let script = "exec 3> alive; trap 'sleep 0.5; echo asked >&3; exit' TERM; echo runs >&3; sleep 1000 & wait";
+    program.submit(&["--shell", "--", "sh", "-c", script]);
+    let mut worker = program.spawn(&["worker", "--grace", "100ms"]);
+    let minute = std::time::Duration::from_secs(60);
+    assert_eq!(lines.recv_timeout(minute).as_deref(), Ok("runs"));
+
+    let id = worker.id().to_string();
+    assert!(
+        Command::new("kill")
+            .arg(id)
+            .status()
+            .expect("kill starts")
+            .success()
+    );
+    worker.wait().expect("it ends");
+    assert_eq!(lines.recv_timeout(minute).as_deref(), Ok("asked"));
+    let gone = Err(std::sync::mpsc::RecvTimeoutError::Disconnected);
+    assert_eq!(
+        lines.recv_timeout(minute),
+        gone,
+        "nobody has it open any more"
+    );
 }

@@ -16,9 +16,10 @@
 //! **The end.** The program leads a process group. When the attempt is called off (timeout, revoke,
 //! the end of the worker) the group gets SIGTERM, and SIGKILL two seconds later. When the program has
 //! ended by itself, what it left running in its group may go on for two seconds if it still holds the
-//! output, and is then killed: nothing of the group outlives the attempt. A program that must live on
-//! starts a session of its own (`setsid`). When the *worker* is killed, its programs go on without it
-//! while another worker runs their messages again: let them check `TOWPATH_TOKEN`.
+//! output, and is then killed: nothing of the group outlives the attempt, and a worker that stops waits
+//! for that. A program that must live on starts a session of its own (`setsid`). When the *worker* is
+//! killed, its programs go on without it while another worker runs their messages again: let them check
+//! `TOWPATH_TOKEN`.
 //!
 //! **Security.** Who may submit to the store runs programs as the user of the worker. So the task is
 //! registered only where that is wanted (`--allow-shell`), and by default only for a store that no
@@ -36,6 +37,7 @@ mod tests;
 
 pub use request::ShellRequest;
 pub use run::ShellResult;
+pub(crate) use run::all_ended;
 
 use towpath_runtime::{Context, Task, TaskSettings, from_fn};
 

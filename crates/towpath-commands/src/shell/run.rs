@@ -3,12 +3,13 @@
 use std::io;
 use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
 use tokio::process::{ChildStdin, Command};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use towpath_core::{Token, limits};
 use towpath_runtime::TaskError;
 
@@ -58,7 +59,12 @@ pub(super) async fn run_command(
     // The program has an owner of its own, which outlives this future by the grace time. All that it
     // knows of the attempt is that this sender is dropped with it.
     let (_attempt, called_off) = oneshot::channel::<()>();
-    let owner = tokio::spawn(supervise(group, stdin, called_off));
+    let owner = Owner::new();
+    let owner = tokio::spawn(async move {
+        let ended = supervise(group, stdin, called_off).await;
+        drop(owner);
+        ended
+    });
     let ended = match owner.await {
         Ok(ended) => ended?,
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
@@ -107,6 +113,34 @@ fn spawn(request: &ShellRequest, attempt: Attempt) -> Result<Group, TaskError> {
 
 fn failed(text: impl AsRef<str>) -> TaskError {
     TaskError::new(super::NAME, text)
+}
+
+/// How many programs of this process have an owner.
+static OWNERS: LazyLock<watch::Sender<usize>> = LazyLock::new(watch::Sender::default);
+
+/// Counts one of [`OWNERS`].
+struct Owner;
+
+impl Owner {
+    fn new() -> Self {
+        OWNERS.send_modify(|owners| *owners += 1);
+        Self
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        OWNERS.send_modify(|owners| *owners -= 1);
+    }
+}
+
+/// Waits until all programs of this process have ended, once their attempts have: a process that left
+/// before would leave those behind that do not listen to SIGTERM.
+pub(crate) async fn all_ended() {
+    let mut owners = OWNERS.subscribe();
+    let none = owners.wait_for(|owners| *owners == 0);
+    // Twice as long as an owner gives its group; what is still there then cannot be killed.
+    let _ = tokio::time::timeout(GRACE * 2, none).await;
 }
 
 /// A program that has ended.

@@ -123,6 +123,7 @@ pub(crate) async fn run(args: Args, env: &Env) -> Result {
     } else {
         worker.run_until_signal().await
     };
+    shell::all_ended().await;
     if let Some(serving) = serving {
         serving.abort();
     }
