@@ -77,7 +77,9 @@ impl<'a> Batch<'a> {
         for step in subjects.chunks(STEP) {
             let draft = |subject: &Option<&Path>| {
                 let path = FilePath::from(subject.unwrap_or(&self.unreadable));
-                self.broker.submit_to(&task, CountFile { path }).draft()
+                let message = self.broker.submit_to(&task, CountFile { path });
+                // Retries join their line at the end; this one shall not wait for all the others.
+                message.priority(u32::from(subject.is_some())).draft()
             };
             let drafts = step.iter().map(draft).collect::<Result<Vec<_>>>()?;
             let answers = self.broker.submit_many(drafts).await?;

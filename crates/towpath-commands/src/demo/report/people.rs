@@ -151,7 +151,7 @@ impl Report<'_> {
     fn summary(&self) -> Result<()> {
         let mark = Paint::of(self.env).with(Style::Good, "✓");
         self.env.out.line(format!(
-            "{mark} {} messages in {:.2} s: {} a second, each kept on disk until it was done",
+            "{mark} {} messages in {:.2} s: {} a second, kept on disk until done",
             count(self.batch.counted.len()),
             self.batch.elapsed.as_secs_f64(),
             HumanCount(self.messages_per_second()),
