@@ -89,7 +89,7 @@ async fn one_bad_draft_does_not_keep_the_others_out() {
     let answers = app.broker().submit_many(drafts).await.unwrap();
     let kinds: Vec<_> = answers
         .iter()
-        .map(|a| a.as_ref().err().map(|e| e.kind()))
+        .map(|a| a.as_ref().err().map(towpath_core::Error::kind))
         .collect();
     assert_eq!(
         kinds,
