@@ -5,6 +5,7 @@ use towpath_core::store::{Audit, Cursor, Finding, Topic};
 use towpath_core::{Error, State};
 
 use super::error::{Fallible, Fault};
+use super::lease::let_go;
 use super::moves::is_dead;
 use super::row::Row;
 use super::tx::Tx;
@@ -24,7 +25,7 @@ pub(super) fn audit(tx: &mut Tx<'_>, after: Option<&Cursor>, max: usize) -> Fall
     numbers.truncate(max);
     for n in &numbers {
         let finding = match Row::by_n(tx.db, *n) {
-            Ok(Some(row)) if tx.line(row.line)?.is_some() => mend(tx, row)?,
+            Ok(Some(row)) if tx.line(row.line)?.is_some() => mend(tx, &row)?,
             Ok(_) => None,
             Err(Fault::Refused(error)) => Some(mend_damaged(tx, *n, &error)?),
             Err(engine) => return Err(engine),
@@ -65,22 +66,26 @@ fn mend_lines(tx: &mut Tx<'_>, audit: &mut Audit) -> Fallible<()> {
 }
 
 /// Puts a message that stands nowhere into its line. An ended one goes where its end says.
-fn mend(tx: &mut Tx<'_>, row: Row) -> Fallible<Option<Finding>> {
-    if stands(tx.db, tx.ns, &row)? {
+fn mend(tx: &mut Tx<'_>, row: &Row) -> Fallible<Option<Finding>> {
+    if stands(tx.db, tx.ns, row)? {
         return Ok(None);
     }
     let (id, state) = (row.id, row.state);
-    let mut row = row;
     let problem = if state.is_terminal() {
-        row.kept = Some(row.kept.unwrap_or(tx.now.after(tx.retention.dead)));
+        tx.put_among_finished(row)?;
         format!("was {state} and nothing would have pruned it; it is kept until its time now")
     } else {
-        row.state = State::Ready;
-        row.due = tx.stamp()?;
+        let_go(tx, row.n)?;
+        let due = tx.stamp()?;
+        let row = Row {
+            state: State::Ready,
+            due,
+            ..row.clone()
+        };
+        tx.write(&row)?;
+        tx.put_in(&row)?;
         format!("was {state} and stood nowhere; it stands in its line again")
     };
-    tx.write(&row)?;
-    tx.put_in(&row)?;
     tx.rings.add(Topic::Work);
     Ok(Some(Finding {
         about: format!("message {id}"),
@@ -110,7 +115,7 @@ pub(super) fn stands(db: &Connection, ns: i64, row: &Row) -> Fallible<bool> {
             .exists((row.line, row.priority, due, n))?,
         State::Running => db
             .prepare_cached(include_str!("sql/is_running.sql"))?
-            .exists((row.worker, n, row.counters.claims))?,
+            .exists([n])?,
         State::Succeeded | State::Failed | State::Revoked => {
             let kept = row.kept.map(towpath_core::Timestamp::as_millis);
             db.prepare_cached(

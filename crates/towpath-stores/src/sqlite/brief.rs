@@ -3,7 +3,7 @@
 use towpath_core::store::Brief;
 use towpath_core::{MessageId, Status};
 
-use super::columns::Columns;
+use super::columns::{Columns, state_of};
 use super::error::Fallible;
 use super::reader::Look;
 
@@ -18,15 +18,27 @@ fn brief_one(look: &mut Look<'_>, id: MessageId) -> Fallible<Brief> {
         return Ok(Brief::UNKNOWN);
     };
     let columns = Columns(row);
-    let about = |fault: super::error::Fault| fault.about(format_args!("message {id}"));
-    let l = columns.int(0, "line").map_err(about)?;
+    read(look, &columns).map_err(|fault| fault.about(format_args!("message {id}")))
+}
+
+fn read(look: &mut Look<'_>, columns: &Columns<'_>) -> Fallible<Brief> {
+    let l = columns.int(0, "line")?;
     if look.lines.name(look.db, look.ns, l)?.is_none() {
         return Ok(Brief::UNKNOWN);
     }
-    let claims = columns.u32(2, "claims").map_err(about)?;
+    let running = columns.maybe_int(3, "inflight.claims")?.is_some();
+    let ended = columns.maybe_int(4, "outcome.state")?;
+    let claims = if ended.is_some() {
+        columns.u32(5, "outcome.claims")?
+    } else if running {
+        columns.u32(3, "inflight.claims")?
+    } else {
+        columns.u32(2, "claims")?
+    };
+    let state = state_of(ended, running, columns.int(1, "scheduled")?)?;
     Ok(Brief {
-        status: Status::of(columns.state(1).map_err(about)?, claims),
+        status: Status::of(state, claims),
         claims,
-        details: columns.u32(3, "scratch.details_set").map_err(about)?,
+        details: columns.u32(6, "scratch.details_set")?,
     })
 }

@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 
 use rusqlite::{CachedStatement, params};
 use towpath_core::store::{Claim, Selection, Topic};
-use towpath_core::{FailReason, Message, QueueName, State, TaskName, Timestamp, Verb, limits};
+use towpath_core::{FailReason, Message, QueueName, TaskName, Timestamp, Verb, limits};
 
 use super::bodies::{self, MESSAGE_COLUMNS};
-use super::columns::{Columns, state_code};
+use super::columns::Columns;
 use super::error::{Fallible, Fault};
 use super::heads::Heads;
+use super::held::Held;
 use super::lines::Line;
 use super::moves::Place;
 use super::row::Row;
@@ -26,10 +27,7 @@ pub(super) fn claim(tx: &mut Tx<'_>, claim: &Claim) -> Fallible<Vec<Message>> {
         read: tx
             .db
             .prepare_cached(include_str!("sql/claim_message.sql"))?,
-        run: tx.db.prepare_cached(include_str!("sql/run_message.sql"))?,
-        hold: tx.db.prepare_cached(
-            "INSERT OR REPLACE INTO inflight (worker, n, claims, started) VALUES (?1, ?2, ?3, ?4)",
-        )?,
+        hold: tx.db.prepare_cached(include_str!("sql/hold.sql"))?,
         tx,
         worker,
         max: claim.max.min(limits::BATCH),
@@ -53,7 +51,6 @@ pub(super) fn claim(tx: &mut Tx<'_>, claim: &Claim) -> Fallible<Vec<Message>> {
 struct Taking<'a, 'tx> {
     tx: &'a mut Tx<'tx>,
     read: CachedStatement<'tx>,
-    run: CachedStatement<'tx>,
     hold: CachedStatement<'tx>,
     worker: i64,
     max: usize,
@@ -221,8 +218,10 @@ impl Taking<'_, '_> {
             return Ok(Candidate::Misplaced);
         };
         let columns = Columns(row);
-        if columns.state(MESSAGE_COLUMNS)? != State::Ready {
-            return Ok(Candidate::Misplaced);
+        match columns.int(MESSAGE_COLUMNS, "scheduled")? {
+            0 => {}
+            1 => return Ok(Candidate::Misplaced),
+            other => return Err(Fault::damaged("scheduled", format_args!("is {other}"))),
         }
         let expires = columns.maybe_time(MESSAGE_COLUMNS + 1, "expires")?;
         if expires.is_some_and(|expires| expires <= self.tx.now) {
@@ -265,11 +264,20 @@ impl Taking<'_, '_> {
     ) -> Fallible<()> {
         message.counters = message.counters.after(Verb::Claim);
         let (claims, now) = (message.counters.claims, self.tx.now.as_millis());
-        let running = state_code(State::Running);
-        self.run
-            .execute(params![n, running, claims, self.worker, now])?;
-        self.hold
-            .execute(params![self.worker, n, claims, started.then_some(now)])?;
+        let held = self.hold.execute(params![
+            n,
+            message.id.as_bytes(),
+            self.worker,
+            claims,
+            now,
+            started.then_some(now)
+        ])?;
+        if held == 0 {
+            // Somebody holds it already, whatever its line says.
+            return Ok(());
+        }
+        let ttl = message.options.result_ttl;
+        self.tx.session.held.insert(message.id, Held { n, ttl });
         if let Some(expires) = expires {
             let sql = "DELETE FROM expiring WHERE expires = ?1 AND n = ?2";
             self.tx

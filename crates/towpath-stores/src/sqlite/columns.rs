@@ -87,11 +87,6 @@ impl<'a> Columns<'a> {
         self.id_bytes(at, name).map(IncarnationId::from_bytes)
     }
 
-    pub(super) fn state(&self, at: usize) -> Fallible<State> {
-        let code = self.int(at, "state")?;
-        decode_state(code).ok_or_else(|| Fault::damaged("state", format_args!("is {code}")))
-    }
-
     pub(super) fn maybe_reason(&self, at: usize) -> Fallible<Option<FailReason>> {
         let Some(code) = self.maybe_int(at, "reason")? else {
             return Ok(None);
@@ -136,6 +131,22 @@ pub(super) fn decode_state(code: i64) -> Option<State> {
     State::ALL
         .into_iter()
         .find(|state| state_code(*state) == code)
+}
+
+/// The state of a message, from what the tables say of it: how it ended, if it did; whether somebody
+/// holds it; whether it waits for its time.
+pub(super) fn state_of(ended: Option<i64>, running: bool, scheduled: i64) -> Fallible<State> {
+    match ended {
+        Some(code) => decode_state(code)
+            .filter(|state| state.is_terminal())
+            .ok_or_else(|| Fault::damaged("outcome.state", format_args!("is {code}"))),
+        None if running => Ok(State::Running),
+        None => match scheduled {
+            0 => Ok(State::Ready),
+            1 => Ok(State::Scheduled),
+            other => Err(Fault::damaged("scheduled", format_args!("is {other}"))),
+        },
+    }
 }
 
 pub(super) fn reason_code(reason: FailReason) -> i64 {
@@ -199,7 +210,21 @@ mod tests {
             "column claims",
         );
         check("'x'", |c| c.int(0, "due").map(drop), "column due");
-        check("99", |c| c.state(0).map(drop), "column state is 99");
+        check(
+            "99",
+            |c| state_of(c.maybe_int(0, "state")?, true, 0).map(drop),
+            "outcome.state is 99",
+        );
+        check(
+            "1",
+            |c| state_of(c.maybe_int(0, "state")?, false, 0).map(drop),
+            "outcome.state is 1",
+        );
+        check(
+            "7",
+            |c| state_of(None, false, c.int(0, "s")?).map(drop),
+            "column scheduled is 7",
+        );
         check("7", |c| c.maybe_reason(0).map(drop), "column reason is 7");
         check("x'00'", |c| c.message_id(0, "id").map(drop), "column id");
         check(

@@ -1,14 +1,15 @@
 //! What becomes of a message whose record cannot be read: it must not stop the others, nor vanish.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 use towpath_core::message::AttemptOutcome;
 use towpath_core::store::Topic;
 use towpath_core::{AttemptError, Error, FailReason, State};
 
 use super::attempts::AttemptEnd;
 use super::bodies::{self, Body};
-use super::columns::{Columns, reason_code, state_code};
-use super::error::Fallible;
+use super::columns::Columns;
+use super::error::{Fallible, Fault};
+use super::row::Row;
 use super::tx::Tx;
 
 impl Tx<'_> {
@@ -18,24 +19,34 @@ impl Tx<'_> {
     pub(super) fn bury(&mut self, n: i64, error: &Error) -> Fallible<()> {
         tracing::error!(message = n, %error, "a damaged record was made a dead letter");
         let lost_options = self.unreadable_options(n)?;
-        let kept = self.now.after(self.retention.dead);
         self.db
             .prepare_cached(include_str!("sql/bury_message.sql"))?
-            .execute(params![
-                n,
-                state_code(State::Failed),
-                reason_code(FailReason::Rejected),
-                self.now.as_millis(),
-                kept.as_millis(),
-                lost_options.is_some(),
-            ])?;
-        let sql =
-            "INSERT OR REPLACE INTO finished (ns, dead, kept, n, state) VALUES (?1, 1, ?2, ?3, ?4)";
-        let state = state_code(State::Failed);
-        let ns = self.namespace_of_message(n)?;
+            .execute(params![n, self.now.as_millis(), lost_options.is_some()])?;
+        // Whoever held it does so no more.
         self.db
-            .prepare_cached(sql)?
-            .execute((ns, kept.as_millis(), n, state))?;
+            .prepare_cached("DELETE FROM inflight WHERE n = ?1")?
+            .execute([n])?;
+        let row = match Row::by_n(self.db, n) {
+            Ok(row) => row,
+            Err(Fault::Refused(_)) => {
+                // What is said of its end is damaged, too.
+                self.db
+                    .prepare_cached("DELETE FROM outcome WHERE n = ?1")?
+                    .execute([n])?;
+                Row::by_n(self.db, n)?
+            }
+            Err(engine) => return Err(engine),
+        };
+        // One that had ended is in order again now; of one that is not there, nothing is left to do.
+        let Some(row) = row.filter(|row| !row.state.is_terminal()) else {
+            return Ok(());
+        };
+        let row = Row {
+            state: State::Failed,
+            kept: Some(self.now.after(self.retention.dead)),
+            ..row
+        };
+        self.end(&row, Some(FailReason::Rejected))?;
         let mut told = AttemptError::new("towpath::DamagedRecord", error.to_string());
         if let Some(options) = &lost_options {
             told = told.with_traceback(format!("options: {options}"));
@@ -45,22 +56,9 @@ impl Tx<'_> {
             started: None,
             error: Some(&told),
         };
-        self.add_attempt(n, 0, None, end)?;
+        self.add_attempt(n, i64::from(row.counters.claims), None, end)?;
         self.rings.add(Topic::Change);
         Ok(())
-    }
-
-    fn namespace_of_message(&mut self, n: i64) -> Fallible<i64> {
-        let sql = "SELECT line FROM message WHERE n = ?1";
-        let line: Option<i64> = self
-            .db
-            .prepare_cached(sql)?
-            .query_row([n], |row| row.get(0))
-            .optional()?;
-        match line {
-            Some(line) => self.namespace_of(line),
-            None => Ok(self.ns),
-        }
     }
 
     /// The text of options that cannot be read.

@@ -7,7 +7,7 @@ use towpath_core::{MessageId, State, Timestamp};
 
 use super::attempts::read_attempts;
 use super::bodies::{self, MESSAGE_COLUMNS};
-use super::columns::Columns;
+use super::columns::{Columns, state_of};
 use super::error::{Fallible, Fault};
 use super::reader::Look;
 use super::settle::{RESULT_TAKEN, RESULT_TOO_LARGE, RESULT_VALUE};
@@ -45,28 +45,35 @@ pub(super) fn record(look: &mut Look<'_>, n: i64) -> Fallible<Option<Record>> {
     };
     let mut message = bodies::read_message(look.db, &columns, n, &line)?;
     message.saved = bodies::read_saved(look.db, n)?;
-    let state = columns.state(AT + 1)?;
-    let worker = columns.maybe_text(AT + 11, "worker.name")?;
-    let finished_at = columns.maybe_time(AT + 7, "finished")?;
+    let claimed_at = columns.maybe_time(AT + 6, "inflight.claimed")?;
+    let end = read_end(&columns)?;
+    let state = state_of(
+        columns.maybe_int(AT + 7, "outcome.state")?,
+        claimed_at.is_some(),
+        columns.int(AT + 1, "scheduled")?,
+    )?;
+    if let Some(end) = &end {
+        message.counters.claims = end.claims;
+    } else if claimed_at.is_some() {
+        message.counters.claims = columns.u32(AT + 5, "inflight.claims")?;
+    }
+    let finished_at = end.as_ref().map(|end| end.finished_at);
+    let moved_at = finished_at.or(claimed_at);
+    let waited_at = columns.maybe_time(AT + 2, "updated")?;
+    let worker = columns.maybe_text(AT + 15, "worker.name")?;
     let mut attempts = read_attempts(look.db, n)?;
-    if state == State::Succeeded {
-        add_success(
-            &mut attempts,
-            &columns,
-            message.counters.claims,
-            worker,
-            finished_at,
-        )?;
+    if let Some(end) = end.as_ref().filter(|_| state == State::Succeeded) {
+        add_success(&mut attempts, end, worker.unwrap_or_default());
     }
     let waits = matches!(state, State::Scheduled | State::Ready);
     Ok(Some(Record {
         state,
-        reason: columns.maybe_reason(AT + 2)?,
-        updated_at: columns.time(AT + 3, "updated")?,
-        due_at: columns.time(AT + 4, "due")?,
-        expires_at: columns.maybe_time(AT + 5, "expires")?,
+        reason: columns.maybe_reason(AT + 11)?,
+        updated_at: moved_at.or(waited_at).unwrap_or(message.submitted_at),
+        due_at: columns.time(AT + 3, "due")?,
+        expires_at: columns.maybe_time(AT + 4, "expires")?,
         finished_at,
-        kept_until: columns.maybe_time(AT + 8, "kept")?,
+        kept_until: end.as_ref().map(|end| end.kept_until),
         worker: worker
             .filter(|_| state == State::Running)
             .map(str::to_owned),
@@ -78,44 +85,57 @@ pub(super) fn record(look: &mut Look<'_>, n: i64) -> Fallible<Option<Record>> {
     }))
 }
 
-/// The attempt that succeeded, of which the message's own row tells.
-fn add_success(
-    attempts: &mut Vec<Attempt>,
-    columns: &Columns<'_>,
+/// How a message has ended.
+struct End {
     claims: u32,
-    worker: Option<&str>,
-    finished_at: Option<Timestamp>,
-) -> Fallible<()> {
+    finished_at: Timestamp,
+    kept_until: Timestamp,
+    started_at: Option<Timestamp>,
+}
+
+fn read_end(columns: &Columns<'_>) -> Fallible<Option<End>> {
+    const AT: usize = MESSAGE_COLUMNS;
+    if columns.maybe_int(AT + 7, "outcome.state")?.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(End {
+        claims: columns.u32(AT + 8, "outcome.claims")?,
+        finished_at: columns.time(AT + 9, "outcome.finished")?,
+        kept_until: columns.time(AT + 10, "outcome.kept")?,
+        started_at: columns.maybe_time(AT + 12, "outcome.started")?,
+    }))
+}
+
+/// The attempt that succeeded, of which the outcome tells.
+fn add_success(attempts: &mut Vec<Attempt>, end: &End, worker: &str) {
     if attempts.len() == ATTEMPTS_KEPT {
         attempts.remove(0);
     }
     attempts.push(Attempt {
-        claims,
-        worker: worker.unwrap_or_default().to_owned(),
-        started_at: columns.maybe_time(MESSAGE_COLUMNS + 6, "started")?,
-        ended_at: finished_at.unwrap_or_default(),
+        claims: end.claims,
+        worker: worker.to_owned(),
+        started_at: end.started_at,
+        ended_at: end.finished_at,
         outcome: AttemptOutcome::Done,
         error: None,
     });
-    Ok(())
 }
 
 fn result_record(columns: &Columns<'_>) -> Fallible<ResultRecord> {
-    let size = || columns.size(MESSAGE_COLUMNS + 10, "result_size");
-    Ok(
-        match columns.maybe_int(MESSAGE_COLUMNS + 9, "result_kind")? {
-            None => ResultRecord::None,
-            Some(RESULT_VALUE) => ResultRecord::Kept { size: size()? },
-            Some(RESULT_TOO_LARGE) => ResultRecord::TooLarge { size: size()? },
-            Some(RESULT_TAKEN) => ResultRecord::Taken,
-            Some(other) => return Err(Fault::damaged("result_kind", format_args!("is {other}"))),
-        },
-    )
+    const AT: usize = MESSAGE_COLUMNS;
+    let size = || columns.size(AT + 14, "result_size");
+    Ok(match columns.maybe_int(AT + 13, "result_kind")? {
+        None => ResultRecord::None,
+        Some(RESULT_VALUE) => ResultRecord::Kept { size: size()? },
+        Some(RESULT_TOO_LARGE) => ResultRecord::TooLarge { size: size()? },
+        Some(RESULT_TAKEN) => ResultRecord::Taken,
+        Some(other) => return Err(Fault::damaged("result_kind", format_args!("is {other}"))),
+    })
 }
 
 fn details(columns: &Columns<'_>) -> Fallible<Option<serde_json::Value>> {
     columns
-        .maybe_text(MESSAGE_COLUMNS + 12, "scratch.details")?
+        .maybe_text(MESSAGE_COLUMNS + 16, "scratch.details")?
         .map(|text| {
             serde_json::from_str(text).map_err(|error| Fault::damaged("scratch.details", error))
         })

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::params;
 use towpath_core::message::AttemptOutcome;
 use towpath_core::store::{Topic, WorkerCard};
-use towpath_core::{Error, IncarnationId, Kind, Verb};
+use towpath_core::{Error, IncarnationId, Kind, State, Verb};
 
 use super::attempts::AttemptEnd;
 use super::columns::millis;
@@ -55,22 +55,19 @@ pub(super) fn leave(tx: &mut Tx<'_>, incarnation: IncarnationId) -> Fallible<()>
     let Some(worker) = tx.alive(incarnation)? else {
         return Ok(());
     };
-    for held in held_by(tx, worker, i64::MAX)? {
-        match held_row(tx, worker, &held) {
-            Ok(Some(row)) => {
+    for n in held_by(tx, worker, i64::MAX)? {
+        match Row::by_n(tx.db, n) {
+            Ok(Some(row)) if row.state == State::Running => {
                 let end = AttemptEnd {
                     outcome: AttemptOutcome::Released,
-                    started: held.started,
+                    started: row.started,
                     error: None,
                 };
                 tx.remember(&row, end)?;
                 tx.shift(row, Verb::Release, Place::Ready)?;
             }
-            Ok(None) => let_go(tx, worker, held.n)?,
-            Err(Fault::Refused(error)) => {
-                let_go(tx, worker, held.n)?;
-                tx.bury(held.n, &error)?;
-            }
+            Ok(_) => let_go(tx, n)?,
+            Err(Fault::Refused(error)) => tx.bury(n, &error)?,
             Err(engine) => return Err(engine),
         }
     }
@@ -79,43 +76,19 @@ pub(super) fn leave(tx: &mut Tx<'_>, incarnation: IncarnationId) -> Fallible<()>
     Ok(())
 }
 
-/// A message that a worker holds.
-#[derive(Debug)]
-pub(super) struct Held {
-    pub(super) n: i64,
-    claims: i64,
-    pub(super) started: Option<towpath_core::Timestamp>,
-}
-
-/// At most `max` messages that a worker holds, in the order of submits.
-pub(super) fn held_by(tx: &Tx<'_>, worker: i64, max: i64) -> Fallible<Vec<Held>> {
-    let sql = "SELECT n, claims, started FROM inflight WHERE worker = ?1 ORDER BY n LIMIT ?2";
+/// At most `max` messages that a worker holds, in the order of submits. This reads what everybody holds:
+/// some thousands of narrow rows, once in the life of a worker.
+pub(super) fn held_by(tx: &Tx<'_>, worker: i64, max: i64) -> Fallible<Vec<i64>> {
+    let sql = "SELECT n FROM inflight WHERE worker = ?1 ORDER BY n LIMIT ?2";
     let mut statement = tx.db.prepare_cached(sql)?;
-    let rows = statement.query_map((worker, max), |row| {
-        let started: Option<i64> = row.get(2)?;
-        Ok(Held {
-            n: row.get(0)?,
-            claims: row.get(1)?,
-            started: started.map(towpath_core::Timestamp::from_millis),
-        })
-    })?;
+    let rows = statement.query_map((worker, max), |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The row of a message that a worker holds; `None` when it says otherwise itself.
-pub(super) fn held_row(tx: &Tx<'_>, worker: i64, held: &Held) -> Fallible<Option<Row>> {
-    let row = Row::by_n(tx.db, held.n)?;
-    Ok(row.filter(|row| {
-        row.state == towpath_core::State::Running
-            && row.worker == Some(worker)
-            && i64::from(row.counters.claims) == held.claims
-    }))
-}
-
-/// Takes a message from a worker, and no more.
-pub(super) fn let_go(tx: &Tx<'_>, worker: i64, n: i64) -> Fallible<()> {
-    let sql = "DELETE FROM inflight WHERE worker = ?1 AND n = ?2";
-    tx.db.prepare_cached(sql)?.execute((worker, n))?;
+/// Takes a message that does not run from whoever is said to hold it.
+pub(super) fn let_go(tx: &Tx<'_>, n: i64) -> Fallible<()> {
+    let sql = "DELETE FROM inflight WHERE n = ?1";
+    tx.db.prepare_cached(sql)?.execute([n])?;
     Ok(())
 }
 

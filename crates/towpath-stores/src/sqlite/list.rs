@@ -60,10 +60,9 @@ fn entries(look: &Look<'_>, list: &List, limit: usize) -> Fallible<Vec<Entry>> {
             read(look, sql, (due, n, limit), 2)
         }
         Section::Running => {
-            let [w, n] = position(after, [FIRST; 2])?;
-            let sql = "SELECT worker, n, n FROM inflight WHERE (worker, n) > (?1, ?2) \
-                       ORDER BY worker, n LIMIT ?3";
-            read(look, sql, (w, n, limit), 2)
+            let [n] = position(after, [FIRST])?;
+            let sql = "SELECT n, n FROM inflight WHERE n > ?1 ORDER BY n LIMIT ?2";
+            read(look, sql, (n, limit), 1)
         }
         Section::Succeeded | Section::Dead => {
             let [kept, n] = position(after, [LAST; 2])?;

@@ -26,6 +26,7 @@ mod error;
 mod expire;
 mod get;
 mod heads;
+mod held;
 mod keeper;
 mod lease;
 mod lines;

@@ -1,10 +1,11 @@
 //! How a message leaves one place and comes to another: what all verbs that move one share.
 //!
-//! The two hottest moves, to running and to succeeded, have statements of their own in `claim` and
-//! `settle`.
+//! The two hottest moves, to running and to succeeded, leave the message's row alone and have statements
+//! of their own in `claim` and `settle`.
 
 use std::time::Duration;
 
+use rusqlite::params;
 use towpath_core::store::Topic;
 use towpath_core::{FailReason, State, Timestamp, Verb};
 
@@ -62,20 +63,19 @@ impl Tx<'_> {
         let mut row = row;
         row.counters = row.counters.after(verb);
         row.state = to;
-        (row.finished, row.kept, row.reason) = (None, None, None);
         match place {
             Place::Ready => row.due = self.stamp()?,
             Place::Scheduled(due) => row.due = due,
             Place::Failed(_) | Place::Revoked => {
-                row.finished = Some(self.now);
                 row.kept = Some(self.now.after(self.retention.dead));
             }
         }
-        if let Place::Failed(reason) = place {
-            row.reason = Some(reason);
-        }
         self.write(&row)?;
-        self.put_in(&row)
+        match place {
+            Place::Ready | Place::Scheduled(_) => self.put_in(&row),
+            Place::Failed(reason) => self.end(&row, Some(reason)),
+            Place::Revoked => self.end(&row, None),
+        }
     }
 
     /// Writes what has changed of a row that was moved.
@@ -83,9 +83,9 @@ impl Tx<'_> {
         let counters = row.counters;
         self.db
             .prepare_cached(include_str!("sql/move_message.sql"))?
-            .execute(rusqlite::params![
+            .execute(params![
                 row.n,
-                state_code(row.state),
+                row.state == State::Scheduled,
                 row.priority,
                 row.due.as_millis(),
                 counters.claims,
@@ -95,9 +95,6 @@ impl Tx<'_> {
                 counters.snoozes,
                 self.now.as_millis(),
                 row.expires.map(Timestamp::as_millis),
-                row.finished.map(Timestamp::as_millis),
-                row.kept.map(Timestamp::as_millis),
-                row.reason.map(reason_code),
             ])?;
         self.rings.add(Topic::Change);
         Ok(())
@@ -120,8 +117,8 @@ impl Tx<'_> {
                 self.line_touched(row.line);
             }
             State::Running => {
-                let sql = "DELETE FROM inflight WHERE worker = ?1 AND n = ?2";
-                db.prepare_cached(sql)?.execute((row.worker, n))?;
+                let sql = "DELETE FROM inflight WHERE n = ?1";
+                db.prepare_cached(sql)?.execute([n])?;
             }
             State::Succeeded | State::Failed | State::Revoked => {
                 let sql =
@@ -130,6 +127,8 @@ impl Tx<'_> {
                 let ns = self.namespace_of(row.line)?;
                 db.prepare_cached(sql)?
                     .execute((ns, is_dead(row.state), kept, n))?;
+                let sql = "DELETE FROM outcome WHERE n = ?1";
+                db.prepare_cached(sql)?.execute([n])?;
             }
         }
         if let (true, Some(expires)) = (row.waits(), row.expires) {
@@ -139,37 +138,53 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Puts a message where its row says it stands. It does not run: only a claim makes it so.
+    /// Puts a message where it waits, as its row says.
     pub(super) fn put_in(&mut self, row: &Row) -> Fallible<()> {
         let db = self.db;
         let (n, due) = (row.n, row.due.as_millis());
-        match row.state {
-            State::Scheduled => {
-                self.scheduled(row.due)?;
-                let sql = "INSERT OR REPLACE INTO delayed (due, n, line) VALUES (?1, ?2, ?3)";
-                db.prepare_cached(sql)?.execute((due, n, row.line))?;
-            }
-            State::Ready => {
-                let sql =
-                    "INSERT OR REPLACE INTO ready (line, priority, due, n) VALUES (?1, ?2, ?3, ?4)";
-                db.prepare_cached(sql)?
-                    .execute((row.line, row.priority, due, n))?;
-                self.line_filled(row.line)?;
-            }
-            State::Running => {}
-            State::Succeeded | State::Failed | State::Revoked => {
-                let sql = "INSERT OR REPLACE INTO finished (ns, dead, kept, n, state) VALUES (?1, ?2, ?3, ?4, ?5)";
-                let kept = row.kept.unwrap_or(self.now).as_millis();
-                let state = state_code(row.state);
-                let ns = self.namespace_of(row.line)?;
-                db.prepare_cached(sql)?
-                    .execute((ns, is_dead(row.state), kept, n, state))?;
-            }
+        if row.state == State::Scheduled {
+            self.scheduled(row.due)?;
+            let sql = "INSERT OR REPLACE INTO delayed (due, n, line) VALUES (?1, ?2, ?3)";
+            db.prepare_cached(sql)?.execute((due, n, row.line))?;
+        } else {
+            let sql =
+                "INSERT OR REPLACE INTO ready (line, priority, due, n) VALUES (?1, ?2, ?3, ?4)";
+            db.prepare_cached(sql)?
+                .execute((row.line, row.priority, due, n))?;
+            self.line_filled(row.line)?;
         }
-        if let (true, Some(expires)) = (row.waits(), row.expires) {
+        if let Some(expires) = row.expires {
             let sql = "INSERT OR REPLACE INTO expiring (expires, n) VALUES (?1, ?2)";
             db.prepare_cached(sql)?.execute((expires.as_millis(), n))?;
         }
+        Ok(())
+    }
+
+    /// Says how a message has ended without success, and puts it among those.
+    pub(super) fn end(&mut self, row: &Row, reason: Option<FailReason>) -> Fallible<()> {
+        self.db
+            .prepare_cached(include_str!("sql/end_message.sql"))?
+            .execute(params![
+                row.n,
+                state_code(row.state),
+                row.counters.claims,
+                self.now.as_millis(),
+                row.kept.unwrap_or(self.now).as_millis(),
+                row.worker,
+                reason.map(reason_code),
+            ])?;
+        self.put_among_finished(row)
+    }
+
+    /// Puts a message that has ended where it is found when its retention is over.
+    pub(super) fn put_among_finished(&mut self, row: &Row) -> Fallible<()> {
+        let sql = "INSERT OR REPLACE INTO finished (ns, dead, kept, n, state) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let kept = row.kept.unwrap_or(self.now).as_millis();
+        let ns = self.namespace_of(row.line)?;
+        let state = state_code(row.state);
+        self.db
+            .prepare_cached(sql)?
+            .execute((ns, is_dead(row.state), kept, row.n, state))?;
         Ok(())
     }
 }

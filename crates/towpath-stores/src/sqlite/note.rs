@@ -6,7 +6,7 @@ use towpath_core::{Error, IncarnationId, Token};
 
 use super::error::Fallible;
 use super::row::Row;
-use super::settle::{is_held, lease_lost};
+use super::settle::lease_lost;
 use super::tx::Tx;
 
 pub(super) fn note(
@@ -16,7 +16,7 @@ pub(super) fn note(
     note: &Note,
 ) -> Fallible<()> {
     let n = match (tx.alive(incarnation)?, Row::by_id(tx.db, token.id)?) {
-        (Some(worker), Some(row)) if is_held(tx.db, worker, row.n, token.claims)? => row.n,
+        (Some(worker), Some(row)) if row.is_held(worker, token) => row.n,
         _ => return Err(lease_lost(incarnation, token).into()),
     };
     match note {

@@ -80,7 +80,7 @@ impl Pruning {
 
 /// Whether the message itself says that it is kept until then. If it does not, it is not what ended.
 fn tells_the_same(db: &Connection, n: i64, kept: i64) -> Fallible<bool> {
-    let sql = "SELECT 1 FROM message WHERE n = ?1 AND kept = ?2";
+    let sql = "SELECT 1 FROM outcome WHERE n = ?1 AND kept = ?2";
     Ok(db.prepare_cached(sql)?.exists((n, kept))?)
 }
 

@@ -25,6 +25,7 @@ pub(super) fn delete(tx: &mut Tx<'_>, n: i64) -> Fallible<()> {
     for sql in [
         "DELETE FROM attempt WHERE n = ?1",
         "DELETE FROM scratch WHERE n = ?1",
+        "DELETE FROM outcome WHERE n = ?1",
         "DELETE FROM message WHERE n = ?1",
     ] {
         tx.db.prepare_cached(sql)?.execute([n])?;

@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use towpath_core::message::AttemptOutcome;
 use towpath_core::store::Rescued;
-use towpath_core::{Backoff, FailReason, IncarnationId, Verb, limits};
+use towpath_core::{Backoff, FailReason, IncarnationId, State, Verb, limits};
 
 use super::attempts::AttemptEnd;
 use super::columns::{Columns, millis};
 use super::error::{Fallible, Fault};
-use super::lease::{Held, end_lease, held_by, held_row, let_go};
+use super::lease::{end_lease, held_by, let_go};
 use super::locks::Proof;
 use super::moves::Place;
 use super::reader::Look;
+use super::row::Row;
 use super::tx::Tx;
 
 /// A worker that looks dead.
@@ -78,8 +79,8 @@ pub(super) fn rescue(tx: &mut Tx<'_>, suspects: &[Suspect], max: usize) -> Falli
         let left = max - (rescued.returned + rescued.given_up);
         let held = held_by(tx, suspect.worker, i64::try_from(left).unwrap_or(i64::MAX))?;
         let all = held.len() < left;
-        for held in held {
-            rescue_one(tx, suspect.worker, &held, &mut rescued)?;
+        for n in held {
+            rescue_one(tx, n, &mut rescued)?;
         }
         if all {
             end_lease(tx, suspect.worker, suspect.incarnation)?;
@@ -115,14 +116,13 @@ fn fate(tx: &Tx<'_>, suspect: &Suspect) -> Fallible<Fate> {
     })
 }
 
-fn rescue_one(tx: &mut Tx<'_>, worker: i64, held: &Held, rescued: &mut Rescued) -> Fallible<()> {
-    let row = match held_row(tx, worker, held) {
-        Ok(Some(row)) => row,
-        Ok(None) => return let_go(tx, worker, held.n),
+fn rescue_one(tx: &mut Tx<'_>, n: i64, rescued: &mut Rescued) -> Fallible<()> {
+    let row = match Row::by_n(tx.db, n) {
+        Ok(Some(row)) if row.state == State::Running => row,
+        Ok(_) => return let_go(tx, n),
         Err(Fault::Refused(error)) => {
-            let_go(tx, worker, held.n)?;
             rescued.given_up += 1;
-            return tx.bury(held.n, &error);
+            return tx.bury(n, &error);
         }
         Err(engine) => return Err(engine),
     };
@@ -130,12 +130,12 @@ fn rescue_one(tx: &mut Tx<'_>, worker: i64, held: &Held, rescued: &mut Rescued) 
     // message that ends its workers faster than they can tell.
     let end = AttemptEnd {
         outcome: AttemptOutcome::Lost,
-        started: held.started,
+        started: row.started,
         error: None,
     };
     tx.remember(&row, end)?;
     let losses = row.counters.after(Verb::RescueStarted).losses;
-    if held.started.is_none() {
+    if row.started.is_none() {
         tx.shift(row, Verb::Rescue, Place::Ready)?;
     } else if losses > limits::LOSSES {
         tx.shift(row, Verb::GiveUp, Place::Failed(FailReason::Lost))?;

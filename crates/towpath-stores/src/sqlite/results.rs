@@ -6,7 +6,7 @@ use towpath_core::{FailReason, MessageId, State};
 
 use super::attempts::read_attempts;
 use super::bodies::{self, Body, read_payload};
-use super::columns::Columns;
+use super::columns::{Columns, state_of};
 use super::error::{Fallible, Fault};
 use super::lines::Lines;
 use super::reader::Look;
@@ -28,7 +28,7 @@ pub(super) fn take(tx: &mut Tx<'_>, ids: &[MessageId]) -> Fallible<Vec<ResultRea
                 payload: Some(_), ..
             } = &result
             {
-                let sql = "UPDATE message SET result_kind = ?2, result = NULL WHERE n = ?1";
+                let sql = "UPDATE outcome SET result_kind = ?2, result = NULL WHERE n = ?1";
                 tx.db.prepare_cached(sql)?.execute((n, RESULT_TAKEN))?;
                 bodies::forget(tx.db, n, Body::Result)?;
             }
@@ -58,7 +58,10 @@ fn read_one(
 }
 
 fn outcome(db: &Connection, n: i64, columns: &Columns<'_>) -> Fallible<ResultRead> {
-    Ok(match columns.state(2)? {
+    let Some(ended) = columns.maybe_int(2, "outcome.state")? else {
+        return Ok(ResultRead::Waiting);
+    };
+    Ok(match state_of(Some(ended), false, 0)? {
         State::Scheduled | State::Ready | State::Running => ResultRead::Waiting,
         State::Revoked => ResultRead::Revoked,
         State::Failed => ResultRead::Failed {

@@ -7,7 +7,6 @@ use towpath_core::{Error, Kind, MessageId, Result, State, Verb};
 use super::attempts::AttemptEnd;
 use super::error::Fallible;
 use super::moves::Place;
-use super::settle::noted_start;
 use super::tx::Tx;
 
 pub(super) fn revoke(
@@ -30,13 +29,9 @@ fn revoke_one(tx: &mut Tx<'_>, id: MessageId, skip_running: bool) -> Fallible<Re
         let text = format!("message {id} is being run, and those are to be skipped");
         return Err(Error::new(Kind::WrongState, text).into());
     }
-    let started = match row.worker {
-        Some(worker) => noted_start(tx, worker, row.n, row.counters.claims)?,
-        None => None,
-    };
     let end = AttemptEnd {
         outcome: AttemptOutcome::Revoked,
-        started,
+        started: row.started,
         error: None,
     };
     tx.remember(&row, end)?;

@@ -1,11 +1,11 @@
-//! The part of a message's row that says where it is and what has happened to it: all that a verb that
-//! moves it has to read, and none of its bodies.
+//! What is known of a message without its bodies: what has happened to it and where it stands. All that
+//! a verb has to read that moves one.
 
 use rusqlite::Connection;
 use towpath_core::life::Counters;
-use towpath_core::{Error, FailReason, Kind, MessageId, Result, State, Timestamp, Token, Verb};
+use towpath_core::{Error, Kind, MessageId, Result, State, Timestamp, Token, Verb};
 
-use super::columns::Columns;
+use super::columns::{Columns, state_of};
 use super::error::Fallible;
 use super::tx::Tx;
 
@@ -19,26 +19,36 @@ pub(super) struct Row {
     /// Scheduled: when it is due. Ready: since when it waits.
     pub(super) due: Timestamp,
     pub(super) counters: Counters,
-    /// Who holds it, or held it last.
-    pub(super) worker: Option<i64>,
     pub(super) expires: Option<Timestamp>,
-    pub(super) finished: Option<Timestamp>,
+    /// Who holds it, or held it when it ended.
+    pub(super) worker: Option<i64>,
+    /// While it runs: when its attempt was known to have started.
+    pub(super) started: Option<Timestamp>,
+    /// Once it has ended: until when that is remembered.
     pub(super) kept: Option<Timestamp>,
-    pub(super) reason: Option<FailReason>,
 }
 
-macro_rules! columns {
-    () => {
-        "n, id, line, state, priority, due, claims, retries, losses, strays, snoozes, worker, \
-         expires, finished, kept, reason"
+macro_rules! select {
+    ($by:literal) => {
+        concat!(
+            "SELECT message.n, message.id, message.line, message.scheduled, message.priority,
+               message.due, message.claims, message.retries, message.losses, message.strays,
+               message.snoozes, message.expires,
+               inflight.claims, inflight.worker, inflight.started,
+               outcome.state, outcome.claims, outcome.worker, outcome.kept
+             FROM message
+             LEFT JOIN inflight ON inflight.n = message.n
+             LEFT JOIN outcome ON outcome.n = message.n
+             WHERE message.",
+            $by,
+            " = ?1"
+        )
     };
 }
-const BY_ID: &str = concat!("SELECT ", columns!(), " FROM message WHERE id = ?1");
-const BY_N: &str = concat!("SELECT ", columns!(), " FROM message WHERE n = ?1");
 
 impl Row {
     pub(super) fn by_id(db: &Connection, id: MessageId) -> Fallible<Option<Self>> {
-        let mut statement = db.prepare_cached(BY_ID)?;
+        let mut statement = db.prepare_cached(select!("id"))?;
         let mut rows = statement.query([id.as_bytes()])?;
         let row = rows.next()?.map(|row| Self::read(&Columns(row)));
         row.transpose()
@@ -46,7 +56,7 @@ impl Row {
     }
 
     pub(super) fn by_n(db: &Connection, n: i64) -> Fallible<Option<Self>> {
-        let mut statement = db.prepare_cached(BY_N)?;
+        let mut statement = db.prepare_cached(select!("n"))?;
         let mut rows = statement.query([n])?;
         let row = rows.next()?.map(|row| Self::read(&Columns(row)));
         row.transpose()
@@ -54,19 +64,30 @@ impl Row {
     }
 
     fn read(columns: &Columns<'_>) -> Fallible<Self> {
+        let mut counters = read_counters(columns, 6)?;
+        let ended = columns.maybe_int(15, "outcome.state")?;
+        let running = columns.maybe_int(12, "inflight.claims")?.is_some();
+        let worker = if ended.is_some() {
+            counters.claims = columns.u32(16, "outcome.claims")?;
+            columns.maybe_int(17, "outcome.worker")?
+        } else {
+            if running {
+                counters.claims = columns.u32(12, "inflight.claims")?;
+            }
+            columns.maybe_int(13, "inflight.worker")?
+        };
         Ok(Self {
             n: columns.int(0, "n")?,
             id: columns.message_id(1, "id")?,
             line: columns.int(2, "line")?,
-            state: columns.state(3)?,
+            state: state_of(ended, running, columns.int(3, "scheduled")?)?,
             priority: columns.u32(4, "priority")?,
             due: columns.time(5, "due")?,
-            counters: read_counters(columns, 6)?,
-            worker: columns.maybe_int(11, "worker")?,
-            expires: columns.maybe_time(12, "expires")?,
-            finished: columns.maybe_time(13, "finished")?,
-            kept: columns.maybe_time(14, "kept")?,
-            reason: columns.maybe_reason(15)?,
+            counters,
+            expires: columns.maybe_time(11, "expires")?,
+            worker,
+            started: columns.maybe_time(14, "inflight.started")?,
+            kept: columns.maybe_time(18, "outcome.kept")?,
         })
     }
 
@@ -75,6 +96,11 @@ impl Row {
             id: self.id,
             claims: self.counters.claims,
         }
+    }
+
+    /// Whether the token holds for that worker.
+    pub(super) fn is_held(&self, worker: i64, token: Token) -> bool {
+        self.state == State::Running && self.worker == Some(worker) && self.token() == token
     }
 
     pub(super) fn waits(&self) -> bool {

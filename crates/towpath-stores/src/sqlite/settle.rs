@@ -1,11 +1,11 @@
 //! Settle: ends attempts under their tokens.
 
-use rusqlite::{CachedStatement, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use towpath_core::message::AttemptOutcome;
 use towpath_core::store::{Settle, SettleRequest, Settled, StoredResult, Topic, Verdict};
 use towpath_core::{
-    AttemptError, Draft, Error, FailReason, IncarnationId, Kind, Result, State, Timestamp, Token,
-    Verb, limits,
+    AttemptError, Draft, Error, FailReason, IncarnationId, Kind, MessageId, Result, State,
+    Timestamp, Token, Verb, limits,
 };
 
 use super::attempts::AttemptEnd;
@@ -13,12 +13,13 @@ use super::bodies::{self, Body, inline};
 use super::claim::claim;
 use super::columns::{Columns, codec_text, state_code};
 use super::error::{Fallible, per_item};
+use super::held::Held;
 use super::moves::Place;
 use super::row::Row;
 use super::submit::submit_callbacks;
 use super::tx::Tx;
 
-/// What `message.result_kind` says.
+/// What `outcome.result_kind` says.
 pub(super) const RESULT_VALUE: i64 = 1;
 pub(super) const RESULT_TOO_LARGE: i64 = 2;
 pub(super) const RESULT_TAKEN: i64 = 3;
@@ -65,7 +66,6 @@ pub(super) fn lease_lost(incarnation: IncarnationId, token: Token) -> Error {
 struct Ending<'tx> {
     incarnation: IncarnationId,
     worker: i64,
-    find: CachedStatement<'tx>,
     let_go: CachedStatement<'tx>,
     succeed: CachedStatement<'tx>,
     keep: CachedStatement<'tx>,
@@ -77,11 +77,10 @@ impl<'tx> Ending<'tx> {
         Ok(Self {
             incarnation,
             worker,
-            find: db.prepare_cached("SELECT n, result_ttl FROM message WHERE id = ?1")?,
             let_go: db.prepare_cached(
-                "DELETE FROM inflight WHERE worker = ?1 AND n = ?2 AND claims = ?3",
+                "DELETE FROM inflight WHERE n = ?1 AND id = ?2 AND worker = ?3 AND claims = ?4",
             )?,
-            succeed: db.prepare_cached(include_str!("sql/succeed_message.sql"))?,
+            succeed: db.prepare_cached(include_str!("sql/succeed.sql"))?,
             keep: db.prepare_cached(
                 "INSERT OR REPLACE INTO finished (ns, dead, kept, n, state) VALUES (?1, 0, ?2, ?3, ?4)",
             )?,
@@ -89,12 +88,13 @@ impl<'tx> Ending<'tx> {
     }
 
     fn settle_one(&mut self, tx: &mut Tx<'tx>, item: &Settle) -> Fallible<Result<()>> {
+        let held = tx.session.held.take(item.token.id);
         match &item.verdict {
             Verdict::Done { result, callbacks } if callbacks.is_empty() => {
-                per_item(self.done(tx, item, result, callbacks))
+                per_item(self.done(tx, item, held, result, callbacks))
             }
             Verdict::Done { result, callbacks } => {
-                tx.whole(|tx| self.done(tx, item, result, callbacks))
+                tx.whole(|tx| self.done(tx, item, held, result, callbacks))
             }
             _ => tx.whole(|tx| self.not_done(tx, item)),
         }
@@ -106,30 +106,30 @@ impl<'tx> Ending<'tx> {
         &mut self,
         tx: &mut Tx<'tx>,
         item: &Settle,
+        held: Option<Held>,
         result: &StoredResult,
         callbacks: &[Draft],
     ) -> Fallible<()> {
         let token = item.token;
-        let (n, result_ttl) = {
-            let mut rows = self.find.query([token.id.as_bytes()])?;
-            let Some(row) = rows.next()? else {
-                return Err(lease_lost(self.incarnation, token).into());
-            };
-            let columns = Columns(row);
-            (columns.int(0, "n")?, columns.maybe_int(1, "result_ttl")?)
+        let held = match held {
+            Some(held) => Some(held),
+            None => find(tx.db, token.id)?,
+        };
+        let Some(Held { n, ttl }) = held else {
+            return Err(lease_lost(self.incarnation, token).into());
         };
         let started = match item.started_at {
             Some(started) => Some(started),
-            None => noted_start(tx, self.worker, n, token.claims)?,
+            None => noted_start(tx.db, n)?,
         };
-        if self.let_go.execute(params![self.worker, n, token.claims])? == 0 {
+        let held = params![n, token.id.as_bytes(), self.worker, token.claims];
+        if self.let_go.execute(held)? == 0 {
             return Err(lease_lost(self.incarnation, token).into());
         }
-        let now = tx.now.as_millis();
-        let kept = match result_ttl {
-            Some(ttl) => now.saturating_add(ttl),
-            None => tx.now.after(tx.retention.succeeded).as_millis(),
-        };
+        let kept = tx
+            .now
+            .after(ttl.unwrap_or(tx.retention.succeeded))
+            .as_millis();
         let (kind, size, payload) = match result {
             StoredResult::None => (None, None, None),
             StoredResult::Value(payload) => {
@@ -140,9 +140,11 @@ impl<'tx> Ending<'tx> {
         self.succeed.execute(params![
             n,
             state_code(State::Succeeded),
-            now,
-            started.map(Timestamp::as_millis),
+            token.claims,
+            tx.now.as_millis(),
             kept,
+            self.worker,
+            started.map(Timestamp::as_millis),
             kind,
             size.map(|size| i64::try_from(size).unwrap_or(i64::MAX)),
             payload.and_then(|payload| codec_text(payload.codec())),
@@ -161,7 +163,7 @@ impl<'tx> Ending<'tx> {
     fn not_done(&self, tx: &mut Tx<'_>, item: &Settle) -> Fallible<()> {
         let token = item.token;
         let row = match Row::by_id(tx.db, token.id)? {
-            Some(row) if self.holds(tx, &row, token)? => row,
+            Some(row) if row.is_held(self.worker, token) => row,
             _ => return Err(lease_lost(self.incarnation, token).into()),
         };
         let too_often;
@@ -178,13 +180,9 @@ impl<'tx> Ending<'tx> {
             Verdict::Release => (AttemptOutcome::Released, None),
             Verdict::Snooze { .. } => (AttemptOutcome::Snoozed, None),
         };
-        let started = match item.started_at {
-            Some(started) => Some(started),
-            None => noted_start(tx, self.worker, row.n, token.claims)?,
-        };
         let end = AttemptEnd {
             outcome,
-            started,
+            started: item.started_at.or(row.started),
             error,
         };
         tx.remember(&row, end)?;
@@ -196,12 +194,6 @@ impl<'tx> Ending<'tx> {
             Verdict::Fail { reason, .. } => tx.shift(row, verb, Place::Failed(*reason)),
             Verdict::Done { .. } | Verdict::Release => tx.shift(row, Verb::Release, Place::Ready),
         }
-    }
-
-    fn holds(&self, tx: &Tx<'_>, row: &Row, token: Token) -> Fallible<bool> {
-        let says_so =
-            row.token() == token && row.state == State::Running && row.worker == Some(self.worker);
-        Ok(says_so && is_held(tx.db, self.worker, row.n, token.claims)?)
     }
 }
 
@@ -218,28 +210,25 @@ fn snoozed_too_often() -> Verdict {
     }
 }
 
-pub(super) fn is_held(
-    db: &rusqlite::Connection,
-    worker: i64,
-    n: i64,
-    claims: u32,
-) -> Fallible<bool> {
-    let sql = "SELECT 1 FROM inflight WHERE worker = ?1 AND n = ?2 AND claims = ?3";
-    Ok(db.prepare_cached(sql)?.exists((worker, n, claims))?)
+/// A message that this process does not remember to have claimed.
+fn find(db: &Connection, id: MessageId) -> Fallible<Option<Held>> {
+    let mut statement = db.prepare_cached("SELECT n, options FROM message WHERE id = ?1")?;
+    let mut rows = statement.query([id.as_bytes()])?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    let columns = Columns(row);
+    let n = columns.int(0, "n")?;
+    let ttl = bodies::read_options(db, n, columns.maybe_text(1, "options")?)?.result_ttl;
+    Ok(Some(Held { n, ttl }))
 }
 
 /// When the attempt was known to have started, as heartbeats told it.
-pub(super) fn noted_start(
-    tx: &Tx<'_>,
-    worker: i64,
-    n: i64,
-    claims: u32,
-) -> Fallible<Option<Timestamp>> {
-    let sql = "SELECT started FROM inflight WHERE worker = ?1 AND n = ?2 AND claims = ?3";
-    let started: Option<Option<i64>> = tx
-        .db
+fn noted_start(db: &Connection, n: i64) -> Fallible<Option<Timestamp>> {
+    let sql = "SELECT started FROM inflight WHERE n = ?1";
+    let started: Option<Option<i64>> = db
         .prepare_cached(sql)?
-        .query_row((worker, n, claims), |row| row.get(0))
+        .query_row([n], |row| row.get(0))
         .optional()?;
     Ok(started.flatten().map(Timestamp::from_millis))
 }

@@ -7,7 +7,6 @@ use towpath_core::{IncarnationId, State, Token};
 use super::error::Fallible;
 use super::reader::Look;
 use super::row::Row;
-use super::settle::is_held;
 
 pub(super) fn standing(
     look: &mut Look<'_>,
@@ -29,9 +28,7 @@ fn standing_of(look: &Look<'_>, worker: Option<i64>, token: Token) -> Fallible<S
     let Some(row) = Row::by_id(look.db, token.id)? else {
         return Ok(Standing::Lost);
     };
-    if let Some(worker) = worker
-        && is_held(look.db, worker, row.n, token.claims)?
-    {
+    if worker.is_some_and(|worker| row.is_held(worker, token)) {
         return Ok(Standing::Held);
     }
     Ok(if row.token() == token && row.state == State::Revoked {

@@ -6,7 +6,7 @@ use towpath_core::store::Topic;
 use towpath_core::{Draft, Error, Kind, Payload, Result, State, Timestamp};
 
 use super::bodies::{self, Body, encode_options, encode_start, inline, inline_options};
-use super::columns::{codec_text, millis, state_code};
+use super::columns::codec_text;
 use super::connection::VALUE_BYTES;
 use super::error::{Fallible, per_item};
 use super::tx::Tx;
@@ -82,12 +82,11 @@ impl<'a> Intake<'a> {
         let inserted = self.message.execute(params![
             draft.id.as_bytes(),
             l,
-            state_code(state),
+            state == State::Scheduled,
             draft.priority,
             due.as_millis(),
             stamp.as_millis(),
             expires.map(Timestamp::as_millis),
-            options.result_ttl.map(millis),
             start_after,
             start_at,
             codec_text(draft.payload.codec()),

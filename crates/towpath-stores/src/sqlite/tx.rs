@@ -11,6 +11,7 @@ use towpath_core::{Clock, Error, IncarnationId, Kind, Result, Timestamp};
 
 use super::doorbell::Rings;
 use super::error::{Fallible, Fault};
+use super::held::HeldHere;
 use super::lines::{Line, Lines};
 use super::locks::Locks;
 
@@ -18,6 +19,7 @@ use super::locks::Locks;
 #[derive(Debug, Default)]
 pub(super) struct Session {
     pub(super) lines: Lines,
+    pub(super) held: HeldHere,
     /// The latest stamp that was given. See [`Tx::stamp`].
     last_stamp: Timestamp,
 }
@@ -26,6 +28,7 @@ impl Session {
     /// Forgets what a rolled back transaction may have made up.
     pub(super) fn rolled_back(&mut self) {
         self.lines.forget();
+        self.held.forget();
     }
 }
 

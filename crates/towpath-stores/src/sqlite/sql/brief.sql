@@ -1,5 +1,9 @@
 -- The little that waiters ask for.
 -- ?1 the message's id
-SELECT line, state, claims,
-  COALESCE((SELECT details_set FROM scratch WHERE scratch.n = message.n), 0)
-FROM message WHERE id = ?1
+SELECT message.line, message.scheduled, message.claims, inflight.claims, outcome.state,
+  outcome.claims, COALESCE(scratch.details_set, 0)
+FROM message
+LEFT JOIN inflight ON inflight.n = message.n
+LEFT JOIN outcome ON outcome.n = message.n
+LEFT JOIN scratch ON scratch.n = message.n
+WHERE message.id = ?1

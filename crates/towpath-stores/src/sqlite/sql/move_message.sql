@@ -1,8 +1,7 @@
 -- Writes what a move changes of a message; its bodies stay.
--- ?1 n, ?2 state, ?3 priority, ?4 due, ?5..?9 counters, ?10 now, ?11 expires, ?12 finished, ?13 kept,
--- ?14 reason
+-- ?1 n, ?2 scheduled, ?3 priority, ?4 due, ?5..?9 counters, ?10 now, ?11 expires
 UPDATE message SET
-  state = ?2, priority = ?3, due = ?4,
+  scheduled = ?2, priority = ?3, due = ?4,
   claims = ?5, retries = ?6, losses = ?7, strays = ?8, snoozes = ?9,
-  updated = ?10, expires = ?11, finished = ?12, kept = ?13, reason = ?14
+  updated = ?10, expires = ?11
 WHERE n = ?1

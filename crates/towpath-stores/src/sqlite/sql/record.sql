@@ -3,10 +3,14 @@
 SELECT message.id, message.priority, message.claims, message.retries, message.losses,
   message.strays, message.snoozes, message.submitted, message.start_after, message.start_at,
   message.codec, message.payload, message.options, message.previous_codec, message.previous,
-  message.line, message.state, message.reason, message.updated, message.due, message.expires,
-  message.started, message.finished, message.kept, message.result_kind, message.result_size,
+  message.line, message.scheduled, message.updated, message.due, message.expires,
+  inflight.claims, inflight.claimed,
+  outcome.state, outcome.claims, outcome.finished, outcome.kept, outcome.reason, outcome.started,
+  outcome.result_kind, outcome.result_size,
   worker.name, scratch.details
 FROM message
-LEFT JOIN worker ON worker.w = message.worker
+LEFT JOIN inflight ON inflight.n = message.n
+LEFT JOIN outcome ON outcome.n = message.n
+LEFT JOIN worker ON worker.w = COALESCE(outcome.worker, inflight.worker)
 LEFT JOIN scratch ON scratch.n = message.n
 WHERE message.n = ?1

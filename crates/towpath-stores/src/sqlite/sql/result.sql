@@ -1,4 +1,6 @@
 -- What became of a message, and what it gave.
 -- ?1 the message's id
-SELECT n, line, state, reason, finished, result_kind, result_size, result_codec, result
-FROM message WHERE id = ?1
+SELECT message.n, message.line, outcome.state, outcome.reason, outcome.finished,
+  outcome.result_kind, outcome.result_size, outcome.result_codec, outcome.result
+FROM message LEFT JOIN outcome ON outcome.n = message.n
+WHERE message.id = ?1

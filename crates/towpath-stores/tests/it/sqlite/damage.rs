@@ -30,7 +30,7 @@ async fn a_damaged_message_becomes_a_dead_letter_and_the_others_run() {
         ("priority = -5", "column priority is -5"),
         ("codec = ''", "column codec"),
         ("start_after = -9", "column start_after is -9"),
-        ("state = 99", "column state is 99"),
+        ("scheduled = 7", "column scheduled is 7"),
     ] {
         let place = Place::new();
         let (store, ids) = damaged(&place, edit).await;
@@ -149,6 +149,55 @@ async fn an_audit_mends_what_stands_nowhere_and_the_doctor_sees_it_before() {
     assert_eq!(store.doctor().await.unwrap(), []);
     let counts = store.counts().await.unwrap();
     assert_eq!((counts.ready, counts.running, counts.revoked), (3, 0, 1));
+}
+
+#[tokio::test]
+async fn an_end_that_is_damaged_is_told_and_becomes_a_failure() {
+    let place = Place::new();
+    let store = place.store();
+    let ids = submit(&*store, 2).await;
+    store.revoke(ids.clone(), false).await.unwrap();
+    let outcome = "WHERE n = (SELECT n FROM message WHERE id = ?1)";
+    place.edit(
+        &format!("UPDATE outcome SET state = 99 {outcome}"),
+        [ids[0].as_bytes()],
+    );
+    let error = store.brief(vec![ids[0]]).await.unwrap_err().to_string();
+    assert!(error.ends_with("column outcome.state is 99"), "{error}");
+    assert_eq!(store.doctor().await.unwrap().len(), 1);
+    assert_eq!(store.audit(None, 10).await.unwrap().mended.len(), 1);
+    let records = store.get(ids).await.unwrap();
+    let states: Vec<_> = records
+        .into_iter()
+        .flatten()
+        .map(|record| record.state)
+        .collect();
+    assert_eq!(states, [State::Failed, State::Revoked]);
+}
+
+#[tokio::test]
+async fn people_may_look_with_any_tool() {
+    let place = Place::new();
+    let store = place.store();
+    let ids = submit(&*store, 3).await;
+    store.revoke(vec![ids[0]], false).await.unwrap();
+    Worker::join(store.clone()).await.claim_one().await;
+    let db = place.raw();
+    let mut statement = db
+        .prepare("SELECT id, state, claims, payload FROM state")
+        .unwrap();
+    let rows = statement.query_map([], |row| {
+        let (id, state): (String, String) = (row.get(0)?, row.get(1)?);
+        let (claims, payload): (i64, String) = (row.get(2)?, row.get(3)?);
+        Ok(format!("{id} {state} {claims} {payload}"))
+    });
+    let said: Vec<String> = rows.unwrap().map(Result::unwrap).collect();
+    let expected = [
+        format!("{} revoked 0 []", ids[0]),
+        format!("{} running 1 []", ids[1]),
+        format!("{} ready 0 []", ids[2]),
+    ];
+    assert_eq!(said, expected);
 }
 
 #[tokio::test]
