@@ -2,8 +2,8 @@
 
 use clap::Subcommand;
 use serde::Serialize;
-use towpath_core::store::{LineCount, QueueRecord, StateCounts};
-use towpath_core::{QueueName, Timestamp};
+use towpath_core::store::{LineCount, QueueRecord, StateCounts, WorkerRecord};
+use towpath_core::{QueueName, TaskName, Timestamp};
 
 use crate::env::Env;
 use crate::exit::{Exit, Result};
@@ -11,8 +11,8 @@ use crate::output::{Table, age, escape};
 
 /// List the queues, or pause one
 ///
-/// Lists each queue that holds ready messages or is paused, with the tasks they are for. Counts may be
-/// two seconds old.
+/// Lists each queue that holds ready messages or is paused, with the tasks they are for, and says which
+/// of them no connected worker knows. Counts may be two seconds old.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -21,7 +21,7 @@ Examples:
   towpath queues resume mail
 
 With --json: {\"queues\": [{\"queue\", \"paused\", \"ready\", \"oldest_ready_at_ms\", \"tasks\": [{\"task\", \"ready\",
-\"head_ready_at_ms\"}]}], \"counts\": {\"scheduled\", \"ready\", \"running\", \"succeeded\", \"failed\", \"revoked\"}}")]
+\"head_ready_at_ms\", \"known\"}]}], \"counts\": {\"scheduled\", \"ready\", \"running\", \"succeeded\", \"failed\", \"revoked\"}}")]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
@@ -65,11 +65,19 @@ struct QueueView<'a> {
     paused: bool,
     ready: u64,
     oldest_ready_at_ms: Option<Timestamp>,
-    tasks: &'a [LineCount],
+    tasks: Vec<LineView<'a>>,
+}
+
+#[derive(Serialize)]
+struct LineView<'a> {
+    #[serde(flatten)]
+    line: &'a LineCount,
+    /// Whether a worker that is connected knows the task: without one its messages wait for ever.
+    known: bool,
 }
 
 impl<'a> QueueView<'a> {
-    fn new(record: &'a QueueRecord) -> Self {
+    fn new(record: &'a QueueRecord, knows: impl Fn(&TaskName) -> bool) -> Self {
         Self {
             queue: &record.queue,
             paused: record.paused,
@@ -79,17 +87,33 @@ impl<'a> QueueView<'a> {
                 .iter()
                 .filter_map(|line| line.head_ready_at)
                 .min(),
-            tasks: &record.lines,
+            tasks: record
+                .lines
+                .iter()
+                .map(|line| LineView {
+                    line,
+                    known: knows(&line.task),
+                })
+                .collect(),
         }
     }
 
     /// Its tasks that have messages ready, the fullest first.
     fn tasks_in_words(&self) -> String {
-        let mut lines: Vec<_> = self.tasks.iter().filter(|line| line.ready > 0).collect();
-        lines.sort_by_key(|line| std::cmp::Reverse(line.ready));
-        let words = lines
+        let mut tasks: Vec<_> = self
+            .tasks
             .iter()
-            .map(|line| format!("{} {}", line.ready, line.task));
+            .filter(|task| task.line.ready > 0)
+            .collect();
+        tasks.sort_by_key(|task| std::cmp::Reverse(task.line.ready));
+        let words = tasks.iter().map(|LineView { line, known }| {
+            let unknown = if *known {
+                ""
+            } else {
+                " (no connected worker knows it)"
+            };
+            format!("{} {}{unknown}", line.ready, line.task)
+        });
         words.collect::<Vec<_>>().join(", ")
     }
 }
@@ -98,7 +122,13 @@ async fn list(env: &Env) -> Result {
     let broker = env.broker();
     let records = broker.queues().await?;
     let counts = broker.counts().await?;
-    let queues: Vec<_> = records.iter().map(QueueView::new).collect();
+    let workers = broker.workers().await?;
+    let alive = |worker: &&WorkerRecord| worker.lease_left.is_some();
+    let knows = |task: &TaskName| workers.iter().filter(alive).any(|w| w.tasks.contains(task));
+    let queues: Vec<_> = records
+        .iter()
+        .map(|record| QueueView::new(record, knows))
+        .collect();
     if env.json() {
         env.out.json(&View { queues, counts })?;
         return Ok(Exit::Ok);

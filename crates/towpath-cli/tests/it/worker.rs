@@ -49,6 +49,8 @@ fn a_message_of_an_unknown_task_waits() {
     assert_eq!(program.ok(&["status", &id]), "SUBMITTED\n");
     let text = program.ok(&["messages", "show", &id]);
     assert!(text.contains("a free worker that listens to \"default\" and knows \"nobody.knows\""));
+    let queues = program.ok(&["queues"]);
+    assert!(queues.contains("1 nobody.knows (no connected worker knows it)"), "{queues}");
 }
 
 #[test]

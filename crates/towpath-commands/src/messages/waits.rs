@@ -21,6 +21,8 @@ pub(crate) enum Waits {
         task: String,
         /// How many workers are there at all.
         connected: usize,
+        /// How many of them know the task.
+        knowing: usize,
     },
 }
 
@@ -38,15 +40,17 @@ pub(crate) fn waits(record: &Record, workers: &[WorkerRecord]) -> Vec<Waits> {
             queue: queue.clone(),
         });
     }
-    let connected = workers
-        .iter()
-        .filter(|worker| worker.lease_left.is_some())
+    let alive = || workers.iter().filter(|worker| worker.lease_left.is_some());
+    let connected = alive().count();
+    let knowing = alive()
+        .filter(|worker| worker.tasks.contains(&record.task))
         .count();
     if record.state == State::Ready || (record.state == State::Scheduled && connected == 0) {
         waits.push(Waits::Worker {
             queue,
             task: record.task.to_string(),
             connected,
+            knowing,
         });
     }
     waits
@@ -64,11 +68,12 @@ impl Waits {
                 queue,
                 task,
                 connected,
+                knowing,
             } => {
                 let connected = match connected {
                     0 => "none is connected".to_owned(),
-                    1 => "1 is connected".to_owned(),
-                    many => format!("{many} are connected"),
+                    1 => format!("1 is connected, {knowing} of which knows it"),
+                    many => format!("{many} are connected, {knowing} of which know it"),
                 };
                 format!("a free worker that listens to {queue:?} and knows {task:?}; {connected}")
             }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::ids::{IncarnationId, Token};
+use crate::name::TaskName;
 
 /// How a worker introduces itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct WorkerCard {
     pub name: String,
     /// What it listens to, for people.
     pub listens: String,
+    /// The tasks it knows, so that readers can be told which messages nobody will run.
+    pub tasks: Vec<TaskName>,
 }
 
 /// What a store knows of a worker.
@@ -28,6 +31,8 @@ pub struct WorkerRecord {
     pub name: String,
     /// What it listens to.
     pub listens: String,
+    /// The tasks it knows.
+    pub tasks: Vec<TaskName>,
     /// When it joined.
     #[serde(rename = "joined_at_ms")]
     pub joined_at: Timestamp,

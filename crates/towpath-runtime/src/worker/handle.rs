@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use towpath_core::{Error, IncarnationId, Kind, Result};
+use towpath_core::{Error, IncarnationId, Kind, Result, limits};
 
 use super::heartbeat::Heartbeat;
 use super::pool::Pool;
@@ -97,6 +97,7 @@ impl Worker {
     pub async fn drained(&self) {
         loop {
             let before = self.taken_in();
+            self.take_from_the_dead().await;
             for probe in &self.probes {
                 probe.ask().await;
             }
@@ -104,6 +105,16 @@ impl Worker {
             if self.taken_in() == before {
                 return;
             }
+        }
+    }
+
+    /// What a dead worker held, or what has just become due, is not forgotten by a drain.
+    async fn take_from_the_dead(&self) {
+        let shared = self.tenancy.shared();
+        let rescued = shared.store.rescue(limits::UPKEEP_ROWS).await.err();
+        let promoted = shared.store.promote(limits::UPKEEP_ROWS).await.err();
+        for error in rescued.into_iter().chain(promoted) {
+            shared.report(&error.about("looking for what is left to run"));
         }
     }
 

@@ -118,6 +118,11 @@ pub(super) async fn join(shared: &Shared, listens: &str, lease: Duration) -> Res
         incarnation,
         name: worker_name(),
         listens: listens.to_owned(),
+        tasks: shared
+            .registry
+            .iter()
+            .map(|(name, _)| name.clone())
+            .collect(),
     };
     shared.store.join(card, lease).await?;
     Ok(tenure)

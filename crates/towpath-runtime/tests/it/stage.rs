@@ -72,6 +72,7 @@ impl Stage {
             incarnation,
             name: "stage".into(),
             listens: "all".into(),
+            tasks: Vec::new(),
         };
         store.join(card, limits::LEASE).await.unwrap();
         Self {

@@ -6,7 +6,7 @@ use towpath_core::life::Counters;
 use towpath_core::store::{Note, Rescued, Standing};
 use towpath_core::{Kind, State, Token, limits};
 
-use super::words::{card, done, draft, drafts, kind, only};
+use super::words::{card, done, draft, drafts, kind, only, task};
 use super::{Harness, Worker};
 
 const TICK: Duration = Duration::from_millis(1);
@@ -234,6 +234,7 @@ pub async fn workers_are_listed_with_what_they_hold(h: &Harness) {
     };
     let record = of(&busy);
     assert_eq!((&*record.name, &*record.listens), ("host:7", "everything"));
+    assert_eq!(record.tasks, [task("t"), task("u")]);
     assert_eq!(record.held, 2);
     assert_eq!(
         record.lease_left,

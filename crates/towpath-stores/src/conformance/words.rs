@@ -18,6 +18,7 @@ pub(super) fn card(incarnation: IncarnationId) -> WorkerCard {
         incarnation,
         name: "host:7".to_owned(),
         listens: "everything".to_owned(),
+        tasks: vec![task("t"), task("u")],
     }
 }
 

@@ -89,6 +89,7 @@ impl Step<'_> {
                 incarnation: worker.card.incarnation,
                 name: worker.card.name.clone(),
                 listens: worker.card.listens.clone(),
+                tasks: worker.card.tasks.clone(),
                 joined_at: worker.joined_at,
                 lease_left: worker.lease_ends.map(left),
                 held: self.table.held_by(worker.card.incarnation).count(),

@@ -30,13 +30,14 @@ pub(super) fn join(tx: &mut Tx<'_>, card: &WorkerCard, lease: Duration) -> Falli
     }
     // The lock comes first: a lease without one would wait for its end instead of being seen at once.
     tx.locks.hold(incarnation)?;
-    let sql = "INSERT INTO worker (id, ns, name, listens, joined) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let sql = "INSERT INTO worker (id, ns, name, listens, joined, tasks) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     tx.db.prepare_cached(sql)?.execute(params![
         incarnation.as_bytes(),
         tx.ns,
         card.name,
         card.listens,
         tx.now.as_millis(),
+        serde_json::to_string(&card.tasks).expect("names are JSON"),
     ])?;
     let w = tx.db.last_insert_rowid();
     let ends = millis(tx.uptime().saturating_add(lease));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use towpath_core::store::WorkerRecord;
 
 use super::columns::{Columns, millis};
-use super::error::Fallible;
+use super::error::{Fallible, Fault};
 use super::reader::Look;
 
 pub(super) fn workers(look: &mut Look<'_>) -> Fallible<Vec<WorkerRecord>> {
@@ -27,6 +27,8 @@ pub(super) fn workers(look: &mut Look<'_>) -> Fallible<Vec<WorkerRecord>> {
             incarnation: columns.incarnation(0, "worker.id")?,
             name: columns.text(1, "worker.name")?.to_owned(),
             listens: columns.text(2, "worker.listens")?.to_owned(),
+            tasks: serde_json::from_str(columns.text(7, "worker.tasks")?)
+                .map_err(|error| Fault::damaged("worker.tasks", error))?,
             joined_at: columns.time(3, "worker.joined")?,
             lease_left,
             held: columns.size(6, "held")?,

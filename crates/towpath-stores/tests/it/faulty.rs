@@ -172,6 +172,7 @@ impl Caller {
             incarnation: IncarnationId::new(),
             name: "host:1".to_owned(),
             listens: String::new(),
+            tasks: Vec::new(),
         };
         let incarnation = card.incarnation;
         self.store.join(card, limits::LEASE).await?;

@@ -163,6 +163,7 @@ CREATE TABLE worker (
   ns INTEGER NOT NULL,
   name TEXT NOT NULL,
   listens TEXT NOT NULL,
+  tasks TEXT NOT NULL, -- the names of the tasks it knows, as a JSON array
   joined INTEGER NOT NULL
 ) STRICT;
 

@@ -175,6 +175,7 @@ impl Life {
             incarnation,
             name: format!("host:{slot}"),
             listens: String::new(),
+            tasks: Vec::new(),
         };
         self.h.store.join(card, limits::LEASE).await.unwrap();
         self.plain.join(incarnation);

@@ -14,6 +14,7 @@ pub(super) fn card(incarnation: IncarnationId) -> WorkerCard {
         incarnation,
         name: "host:7".to_owned(),
         listens: "everything".to_owned(),
+        tasks: Vec::new(),
     }
 }
 
