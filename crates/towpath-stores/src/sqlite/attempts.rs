@@ -11,6 +11,7 @@ use towpath_core::{AttemptError, Timestamp};
 use super::columns::Columns;
 use super::error::{Fallible, Fault};
 use super::row::Row;
+use super::statement::statement;
 use super::tx::Tx;
 
 /// How an attempt ended.
@@ -50,7 +51,7 @@ impl Tx<'_> {
             .query_row([n], |row| row.get(0))?;
         let k = last.saturating_add(1);
         self.db
-            .prepare_cached(include_str!("sql/add_attempt.sql"))?
+            .prepare_cached(statement!("add_attempt"))?
             .execute(rusqlite::params![
                 n,
                 k,
@@ -73,7 +74,7 @@ impl Tx<'_> {
 
 /// The ends of attempts of one message that were written down, oldest first.
 pub(super) fn read_attempts(db: &Connection, n: i64) -> Fallible<Vec<Attempt>> {
-    let mut statement = db.prepare_cached(include_str!("sql/read_attempts.sql"))?;
+    let mut statement = db.prepare_cached(statement!("read_attempts"))?;
     let kept = i64::try_from(ATTEMPTS_KEPT).expect("ten");
     let mut rows = statement.query((n, kept))?;
     let mut attempts = Vec::new();

@@ -8,6 +8,7 @@ use super::error::{Fallible, Fault};
 use super::lease::let_go;
 use super::moves::is_dead;
 use super::row::Row;
+use super::statement::statement;
 use super::tx::Tx;
 
 pub(super) fn audit(tx: &mut Tx<'_>, after: Option<&Cursor>, max: usize) -> Fallible<Audit> {
@@ -48,9 +49,7 @@ fn numbers_after(db: &Connection, after: i64, max: usize) -> Fallible<Vec<i64>> 
 /// Marks lines that have messages and do not say so: no claim would look at them.
 fn mend_lines(tx: &mut Tx<'_>, audit: &mut Audit) -> Fallible<()> {
     let found = {
-        let mut statement = tx
-            .db
-            .prepare_cached(include_str!("sql/unmarked_lines.sql"))?;
+        let mut statement = tx.db.prepare_cached(statement!("unmarked_lines"))?;
         let rows =
             statement.query_map([tx.ns], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         rows.collect::<rusqlite::Result<Vec<(i64, String, String)>>>()?
@@ -113,9 +112,7 @@ pub(super) fn stands(db: &Connection, ns: i64, row: &Row) -> Fallible<bool> {
                 "SELECT 1 FROM ready WHERE line = ?1 AND priority = ?2 AND due = ?3 AND n = ?4",
             )?
             .exists((row.line, row.priority, due, n))?,
-        State::Running => db
-            .prepare_cached(include_str!("sql/is_running.sql"))?
-            .exists([n])?,
+        State::Running => db.prepare_cached(statement!("is_running"))?.exists([n])?,
         State::Succeeded | State::Failed | State::Revoked => {
             let kept = row.kept.map(towpath_core::Timestamp::as_millis);
             db.prepare_cached(

@@ -193,6 +193,7 @@ pub(super) fn read_saved(db: &Connection, n: i64) -> Fallible<Option<Payload>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sqlite::statement::statement;
     use towpath_core::Timestamp;
 
     #[test]
@@ -250,8 +251,8 @@ mod tests {
                 .map(|name| name.trim_start_matches("message."))
                 .collect()
         }
-        let claim = selected(include_str!("sql/claim_message.sql"));
+        let claim = selected(statement!("claim_message"));
         assert_eq!(claim.len(), MESSAGE_COLUMNS);
-        assert_eq!(claim, selected(include_str!("sql/record.sql")));
+        assert_eq!(claim, selected(statement!("record")));
     }
 }

@@ -6,13 +6,14 @@ use towpath_core::{MessageId, Status};
 use super::columns::{Columns, state_of};
 use super::error::Fallible;
 use super::reader::Look;
+use super::statement::statement;
 
 pub(super) fn brief(look: &mut Look<'_>, ids: &[MessageId]) -> Fallible<Vec<Brief>> {
     ids.iter().map(|id| brief_one(look, *id)).collect()
 }
 
 fn brief_one(look: &mut Look<'_>, id: MessageId) -> Fallible<Brief> {
-    let mut statement = look.db.prepare_cached(include_str!("sql/brief.sql"))?;
+    let mut statement = look.db.prepare_cached(statement!("brief"))?;
     let mut rows = statement.query([id.as_bytes()])?;
     let Some(row) = rows.next()? else {
         return Ok(Brief::UNKNOWN);

@@ -14,6 +14,7 @@ use super::held::Held;
 use super::lines::Line;
 use super::moves::Place;
 use super::row::Row;
+use super::statement::statement;
 use super::tx::{Tx, no_lease};
 
 /// How many messages that cannot be handed out one claim puts aside before it asks to be called again.
@@ -24,10 +25,8 @@ pub(super) fn claim(tx: &mut Tx<'_>, claim: &Claim) -> Fallible<Vec<Message>> {
         return Err(no_lease(claim.incarnation).into());
     };
     let mut taking = Taking {
-        read: tx
-            .db
-            .prepare_cached(include_str!("sql/claim_message.sql"))?,
-        hold: tx.db.prepare_cached(include_str!("sql/hold.sql"))?,
+        read: tx.db.prepare_cached(statement!("claim_message"))?,
+        hold: tx.db.prepare_cached(statement!("hold"))?,
         tx,
         worker,
         max: claim.max.min(limits::BATCH),
@@ -69,8 +68,12 @@ enum Pick {
 }
 
 /// What is at the head of the lines.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every one is fit, and lives for one move"
+)]
 enum Candidate {
-    Fit(Box<Message>, Option<Timestamp>),
+    Fit(Message, Option<Timestamp>),
     Expired,
     /// It is not ready, whatever its line says.
     Misplaced,
@@ -153,11 +156,11 @@ impl Taking<'_, '_> {
             self.live_lines(queue, tasks)?
         };
         let wanted = self.max.saturating_sub(self.messages.len());
-        Heads::new(self.tx.db, &lines, wanted)
+        Heads::new(self.tx.db, lines, wanted)
     }
 
     /// Lines of other tasks cost one look at their names, and none at their messages.
-    fn live_lines(&mut self, queue: &str, tasks: &[TaskName]) -> Fallible<Vec<i64>> {
+    fn live_lines(&mut self, queue: &str, tasks: &[TaskName]) -> Fallible<Vec<(i64, Line)>> {
         let sql = "SELECT l FROM line WHERE ns = ?1 AND queue = ?2 AND live = 1";
         let mut statement = self.tx.db.prepare_cached(sql)?;
         let found = statement
@@ -166,7 +169,7 @@ impl Taking<'_, '_> {
         let mut lines = Vec::with_capacity(found.len());
         for l in found {
             match self.tx.line(l) {
-                Ok(Some(line)) if tasks.contains(&line.task) => lines.push(l),
+                Ok(Some(line)) if tasks.contains(&line.task) => lines.push((l, line.clone())),
                 Ok(_) => {}
                 Err(Fault::Refused(error)) => {
                     tracing::error!(line = l, %error, "a line cannot be read and is passed over");
@@ -182,7 +185,7 @@ impl Taking<'_, '_> {
             if self.messages.len() >= self.max {
                 return Ok(Pick::Over);
             }
-            let Some((n, l)) = heads.peek() else {
+            let Some((n, line)) = heads.peek() else {
                 return Ok(Pick::Empty);
             };
             if self.aside == ASIDE_MAX {
@@ -190,7 +193,7 @@ impl Taking<'_, '_> {
                 self.tx.rings.add(Topic::Work);
                 return Ok(Pick::Over);
             }
-            let (message, expires) = match self.look_at(n, l) {
+            let (message, expires) = match self.look_at(n, line) {
                 Ok(Candidate::Fit(message, expires)) => (message, expires),
                 aside => {
                     self.put_aside(n, aside)?;
@@ -203,16 +206,12 @@ impl Taking<'_, '_> {
                 return Ok(Pick::Over);
             }
             heads.pass(self.tx.db)?;
-            self.hand_out(n, *message, expires, alone)?;
+            self.hand_out(n, message, expires, alone)?;
             return Ok(if alone { Pick::Over } else { Pick::Taken });
         }
     }
 
-    fn look_at(&mut self, n: i64, l: i64) -> Fallible<Candidate> {
-        let Some(line) = self.tx.line(l)? else {
-            return Ok(Candidate::Misplaced);
-        };
-        let line = Line::clone(line);
+    fn look_at(&mut self, n: i64, line: &Line) -> Fallible<Candidate> {
         let mut rows = self.read.query([n])?;
         let Some(row) = rows.next()? else {
             return Ok(Candidate::Misplaced);
@@ -227,11 +226,11 @@ impl Taking<'_, '_> {
         if expires.is_some_and(|expires| expires <= self.tx.now) {
             return Ok(Candidate::Expired);
         }
-        let mut message = bodies::read_message(self.tx.db, &columns, n, &line)?;
+        let mut message = bodies::read_message(self.tx.db, &columns, n, line)?;
         if message.counters.claims > 0 {
             message.saved = bodies::read_saved(self.tx.db, n)?;
         }
-        Ok(Candidate::Fit(Box::new(message), expires))
+        Ok(Candidate::Fit(message, expires))
     }
 
     /// Deals with a message that cannot be handed out, so that those behind it can.

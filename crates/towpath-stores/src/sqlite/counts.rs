@@ -13,6 +13,7 @@ use towpath_core::{QueueName, State, Timestamp};
 use super::columns::{Columns, decode_state};
 use super::error::Fallible;
 use super::reader::Look;
+use super::statement::statement;
 
 /// From that long on an answer is kept although somebody has written since.
 const LONG: Duration = Duration::from_millis(50);
@@ -74,9 +75,9 @@ pub(super) fn counts(look: &mut Look<'_>) -> Fallible<StateCounts> {
         Ok(u64::try_from(count).unwrap_or(0))
     };
     let mut counts = StateCounts {
-        scheduled: count(include_str!("sql/count_scheduled.sql"))?,
-        ready: count(include_str!("sql/count_ready.sql"))?,
-        running: count(include_str!("sql/count_running.sql"))?,
+        scheduled: count(statement!("count_scheduled"))?,
+        ready: count(statement!("count_ready"))?,
+        running: count(statement!("count_running"))?,
         ..StateCounts::default()
     };
     let mut statement = look
@@ -107,9 +108,7 @@ pub(super) fn queues(look: &mut Look<'_>) -> Fallible<Vec<QueueRecord>> {
             queues.entry(queue).or_default();
         }
     }
-    let mut statement = look
-        .db
-        .prepare_cached(include_str!("sql/line_counts.sql"))?;
+    let mut statement = look.db.prepare_cached(statement!("line_counts"))?;
     let mut rows = statement.query([look.ns])?;
     while let Some(row) = rows.next()? {
         let columns = Columns(row);

@@ -10,6 +10,7 @@ use super::bodies::{self, Body};
 use super::columns::Columns;
 use super::error::{Fallible, Fault};
 use super::row::Row;
+use super::statement::statement;
 use super::tx::Tx;
 
 impl Tx<'_> {
@@ -20,7 +21,7 @@ impl Tx<'_> {
         tracing::error!(message = n, %error, "a damaged record was made a dead letter");
         let lost_options = self.unreadable_options(n)?;
         self.db
-            .prepare_cached(include_str!("sql/bury_message.sql"))?
+            .prepare_cached(statement!("bury_message"))?
             .execute(params![n, self.now.as_millis(), lost_options.is_some()])?;
         // Whoever held it does so no more.
         self.db

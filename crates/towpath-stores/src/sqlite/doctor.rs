@@ -8,6 +8,7 @@ use super::connection::{self, Opened, Role};
 use super::error::Fallible;
 use super::location::Location;
 use super::schema;
+use super::statement::statement;
 
 /// How many findings of one kind are told one by one.
 const TOLD_MAX: i64 = 10;
@@ -66,7 +67,7 @@ fn version(db: &Connection, file: &str, findings: &mut Vec<Finding>) -> Fallible
 
 /// Rows of each structure that lead nowhere, and messages that stand nowhere.
 fn strays(db: &Connection, findings: &mut Vec<Finding>) -> Fallible<()> {
-    let mut statement = db.prepare(include_str!("sql/strays.sql"))?;
+    let mut statement = db.prepare(statement!("strays"))?;
     let found = statement.query_map([TOLD_MAX], |row| {
         Ok(Finding {
             about: row.get(0)?,

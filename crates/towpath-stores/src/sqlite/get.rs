@@ -11,6 +11,7 @@ use super::columns::{Columns, state_of};
 use super::error::{Fallible, Fault};
 use super::reader::Look;
 use super::settle::{RESULT_TAKEN, RESULT_TOO_LARGE, RESULT_VALUE};
+use super::statement::statement;
 
 pub(super) fn get(look: &mut Look<'_>, ids: &[MessageId]) -> Fallible<Vec<Option<Record>>> {
     ids.iter()
@@ -33,7 +34,7 @@ pub(super) fn number(db: &Connection, id: MessageId) -> Fallible<Option<i64>> {
 /// The record of a message; `None` when it is gone or of another namespace.
 pub(super) fn record(look: &mut Look<'_>, n: i64) -> Fallible<Option<Record>> {
     const AT: usize = MESSAGE_COLUMNS;
-    let mut statement = look.db.prepare_cached(include_str!("sql/record.sql"))?;
+    let mut statement = look.db.prepare_cached(statement!("record"))?;
     let mut rows = statement.query([n])?;
     let Some(row) = rows.next()? else {
         return Ok(None);

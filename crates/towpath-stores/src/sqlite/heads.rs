@@ -9,6 +9,8 @@ use std::collections::{BinaryHeap, VecDeque};
 use rusqlite::Connection;
 
 use super::error::Fallible;
+use super::lines::Line;
+use super::statement::statement;
 
 /// Where a message stands in its line: priority, since when it waits, number.
 pub(super) type Rank = (i64, i64, i64);
@@ -24,6 +26,7 @@ pub(super) struct Heads {
 #[derive(Debug)]
 struct Head {
     l: i64,
+    line: Line,
     /// What was read and not passed, the next first.
     read: VecDeque<Rank>,
     /// The last that was read.
@@ -38,16 +41,17 @@ struct Head {
 
 impl Heads {
     /// Looks at the heads of `lines`, for a claim of at most `max` messages.
-    pub(super) fn new(db: &Connection, lines: &[i64], max: usize) -> Fallible<Self> {
+    pub(super) fn new(db: &Connection, lines: Vec<(i64, Line)>, max: usize) -> Fallible<Self> {
         // A lone line is read at once as far as the claim may go; of many lines each a little.
         let stretch = max / lines.len().max(1) + 1;
         let mut heads = Self {
             lines: Vec::with_capacity(lines.len()),
             next: BinaryHeap::with_capacity(lines.len()),
         };
-        for l in lines {
+        for (l, line) in lines {
             heads.lines.push(Head {
-                l: *l,
+                l,
+                line,
                 read: VecDeque::new(),
                 last: None,
                 passed: None,
@@ -60,9 +64,9 @@ impl Heads {
     }
 
     /// The message that is next, and its line.
-    pub(super) fn peek(&self) -> Option<(i64, i64)> {
+    pub(super) fn peek(&self) -> Option<(i64, &Line)> {
         let Reverse(((_, _, n), at)) = self.next.peek()?;
-        Some((*n, self.lines[*at].l))
+        Some((*n, &self.lines[*at].line))
     }
 
     /// Goes on to the next message; the one that was next is to leave its line.
@@ -105,7 +109,7 @@ impl Head {
     fn read_on(&mut self, db: &Connection) -> Fallible<()> {
         let after = self.last.unwrap_or((i64::MIN, i64::MIN, i64::MIN));
         let limit = i64::try_from(self.stretch).unwrap_or(i64::MAX);
-        let mut statement = db.prepare_cached(include_str!("sql/read_line.sql"))?;
+        let mut statement = db.prepare_cached(statement!("read_line"))?;
         let rows = statement.query_map((self.l, after.0, after.1, after.2, limit), |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?;
@@ -134,6 +138,15 @@ mod tests {
         db
     }
 
+    fn named(numbers: &[i64]) -> Vec<(i64, Line)> {
+        let line = Line {
+            ns: 1,
+            queue: towpath_core::QueueName::default(),
+            task: towpath_core::TaskName::new("t").unwrap(),
+        };
+        numbers.iter().map(|l| (*l, line.clone())).collect()
+    }
+
     fn left(db: &Connection) -> Vec<i64> {
         let mut statement = db.prepare("SELECT n FROM ready ORDER BY n").unwrap();
         let rows = statement.query_map([], |row| row.get(0)).unwrap();
@@ -151,7 +164,7 @@ mod tests {
             (3, 0, 0, 6),
         ];
         let db = table(&rows);
-        let mut heads = Heads::new(&db, &[1, 2, 7], 3).unwrap();
+        let mut heads = Heads::new(&db, named(&[1, 2, 7]), 3).unwrap();
         let mut order = Vec::new();
         while let Some((n, _)) = heads.peek() {
             order.push(n);
@@ -166,7 +179,7 @@ mod tests {
     fn what_was_not_passed_stays_in_its_line() {
         let rows: Vec<_> = (1..=100).map(|n| (1, n % 3, n, n)).collect();
         let db = table(&rows);
-        let mut heads = Heads::new(&db, &[1], 4).unwrap();
+        let mut heads = Heads::new(&db, named(&[1]), 4).unwrap();
         for _ in 0..50 {
             heads.pass(&db).unwrap();
         }
@@ -196,7 +209,7 @@ mod tests {
                 .collect::<Vec<_>>()
                 .join("; ")
         };
-        let read = plan(include_str!("sql/read_line.sql"));
+        let read = plan(statement!("read_line"));
         let expected = "SEARCH ready USING PRIMARY KEY (line=? AND (priority,due,n)>(?,?,?))";
         assert_eq!(read, expected);
         let delete =

@@ -13,6 +13,7 @@ use super::columns::millis;
 use super::connection::{self, Opened, Role};
 use super::error::{Fallible, Fault};
 use super::location::Location;
+use super::statement::statement;
 use super::store::closed;
 use super::tx::no_lease;
 
@@ -57,7 +58,7 @@ impl Keeper {
             .db
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let worker: Option<i64> = tx
-            .prepare_cached(include_str!("sql/worker_alive.sql"))?
+            .prepare_cached(statement!("worker_alive"))?
             .query_row((extend.incarnation.as_bytes(), ns), |row| row.get(0))
             .optional()?;
         let Some(worker) = worker else {
@@ -68,7 +69,7 @@ impl Keeper {
         tx.prepare_cached("UPDATE lease SET boot = ?2, ends = ?3 WHERE w = ?1")?
             .execute(params![worker, &*boot, ends])?;
         let now = self.clock.now().as_millis();
-        let mut note = tx.prepare_cached(include_str!("sql/note_start.sql"))?;
+        let mut note = tx.prepare_cached(statement!("note_start"))?;
         for token in extend.started {
             note.execute(params![worker, token.id.as_bytes(), token.claims, now])?;
         }

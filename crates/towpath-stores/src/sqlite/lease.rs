@@ -12,6 +12,7 @@ use super::columns::millis;
 use super::error::{Fallible, Fault};
 use super::moves::Place;
 use super::row::Row;
+use super::statement::statement;
 use super::tx::Tx;
 
 /// How many workers that are gone are remembered, for the sake of their names.
@@ -30,7 +31,8 @@ pub(super) fn join(tx: &mut Tx<'_>, card: &WorkerCard, lease: Duration) -> Falli
     }
     // The lock comes first: a lease without one would wait for its end instead of being seen at once.
     tx.locks.hold(incarnation)?;
-    let sql = "INSERT INTO worker (id, ns, name, listens, joined, tasks) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let sql =
+        "INSERT INTO worker (id, ns, name, listens, joined, tasks) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     tx.db.prepare_cached(sql)?.execute(params![
         incarnation.as_bytes(),
         tx.ns,
@@ -46,7 +48,7 @@ pub(super) fn join(tx: &mut Tx<'_>, card: &WorkerCard, lease: Duration) -> Falli
         .prepare_cached(sql)?
         .execute(params![w, &*tx.clock.boot(), ends])?;
     tx.db
-        .prepare_cached(include_str!("sql/forget_workers.sql"))?
+        .prepare_cached(statement!("forget_workers"))?
         .execute([GONE_MAX])?;
     Ok(())
 }

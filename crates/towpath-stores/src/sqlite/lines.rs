@@ -35,36 +35,50 @@ impl Lines {
         self.names.clear();
     }
 
-    /// The number of a line, which is made if there is none.
+    /// The number of a line, if there is one of this name.
     pub(super) fn number(
         &mut self,
         db: &Connection,
         ns: i64,
         queue: &QueueName,
         task: &TaskName,
-    ) -> Fallible<i64> {
+    ) -> Fallible<Option<i64>> {
         if let Some(l) = self.numbers.get(queue).and_then(|tasks| tasks.get(task)) {
-            return Ok(*l);
+            return Ok(Some(*l));
         }
         let sql = "SELECT l FROM line WHERE ns = ?1 AND queue = ?2 AND task = ?3";
-        let found = db
+        let found: Option<i64> = db
             .prepare_cached(sql)?
             .query_row((ns, queue.as_str(), task.as_str()), |row| row.get(0))
             .optional()?;
-        let l = match found {
-            Some(l) => l,
-            None => {
-                let sql = "INSERT INTO line (ns, queue, task) VALUES (?1, ?2, ?3)";
-                db.prepare_cached(sql)?
-                    .execute((ns, queue.as_str(), task.as_str()))?;
-                db.last_insert_rowid()
-            }
-        };
-        let tasks = self.numbers.entry(queue.clone()).or_default();
-        tasks.insert(task.clone(), l);
-        let (queue, task) = (queue.clone(), task.clone());
-        self.learn(l, Line { ns, queue, task });
+        if let Some(l) = found {
+            self.learn_number(l, ns, queue, task);
+        }
+        Ok(found)
+    }
+
+    /// Makes a line of a name that there is none of.
+    pub(super) fn add(
+        &mut self,
+        db: &Connection,
+        ns: i64,
+        queue: &QueueName,
+        task: &TaskName,
+    ) -> Fallible<i64> {
+        let sql = "INSERT INTO line (ns, queue, task) VALUES (?1, ?2, ?3)";
+        db.prepare_cached(sql)?
+            .execute((ns, queue.as_str(), task.as_str()))?;
+        let l = db.last_insert_rowid();
+        self.learn_number(l, ns, queue, task);
         Ok(l)
+    }
+
+    fn learn_number(&mut self, l: i64, ns: i64, queue: &QueueName, task: &TaskName) {
+        let (queue, task) = (queue.clone(), task.clone());
+        let line = Line { ns, queue, task };
+        self.learn(l, line.clone());
+        let tasks = self.numbers.entry(line.queue).or_default();
+        tasks.insert(line.task, l);
     }
 
     /// A line of the namespace `ns`; `None` for one of another, or none at all.

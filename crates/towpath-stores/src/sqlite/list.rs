@@ -7,6 +7,7 @@ use towpath_core::{Error, Result, limits};
 use super::error::{Fallible, Fault};
 use super::get::record;
 use super::reader::Look;
+use super::statement::statement;
 
 /// The numbers of a cursor, and the message they lead to.
 type Entry = (Vec<i64>, i64);
@@ -50,7 +51,7 @@ fn entries(look: &Look<'_>, list: &List, limit: usize) -> Fallible<Vec<Entry>> {
         }
         Section::Ready => {
             let [l, priority, due, n] = position(after, [FIRST; 4])?;
-            let sql = include_str!("sql/list_ready.sql");
+            let sql = statement!("list_ready");
             read(look, sql, (look.ns, l, priority, due, n, limit), 4)
         }
         Section::Scheduled => {

@@ -51,6 +51,7 @@ mod row;
 mod schema;
 mod settle;
 mod standing;
+mod statement;
 mod store;
 mod submit;
 mod sync;

@@ -12,6 +12,7 @@ use towpath_core::{FailReason, State, Timestamp, Verb};
 use super::columns::{reason_code, state_code};
 use super::error::Fallible;
 use super::row::Row;
+use super::statement::statement;
 use super::tx::Tx;
 
 /// Where a verb puts a message.
@@ -82,7 +83,7 @@ impl Tx<'_> {
     pub(super) fn write(&mut self, row: &Row) -> Fallible<()> {
         let counters = row.counters;
         self.db
-            .prepare_cached(include_str!("sql/move_message.sql"))?
+            .prepare_cached(statement!("move_message"))?
             .execute(params![
                 row.n,
                 row.state == State::Scheduled,
@@ -108,6 +109,7 @@ impl Tx<'_> {
             State::Scheduled => {
                 let sql = "DELETE FROM delayed WHERE due = ?1 AND n = ?2";
                 db.prepare_cached(sql)?.execute((due, n))?;
+                self.forget_earliest();
             }
             State::Ready => {
                 let sql =
@@ -163,7 +165,7 @@ impl Tx<'_> {
     /// Says how a message has ended without success, and puts it among those.
     pub(super) fn end(&mut self, row: &Row, reason: Option<FailReason>) -> Fallible<()> {
         self.db
-            .prepare_cached(include_str!("sql/end_message.sql"))?
+            .prepare_cached(statement!("end_message"))?
             .execute(params![
                 row.n,
                 state_code(row.state),

@@ -7,6 +7,7 @@ use towpath_core::{Error, IncarnationId, Token};
 use super::error::Fallible;
 use super::row::Row;
 use super::settle::lease_lost;
+use super::statement::statement;
 use super::tx::Tx;
 
 pub(super) fn note(
@@ -24,12 +25,12 @@ pub(super) fn note(
             let text = serde_json::to_string(details).map_err(|error| {
                 Error::invalid(format!("the details cannot be written as JSON: {error}"))
             })?;
-            let sql = include_str!("sql/set_details.sql");
+            let sql = statement!("set_details");
             tx.db.prepare_cached(sql)?.execute(params![n, text])?;
             tx.rings.add(Topic::Change);
         }
         Note::Saved(payload) => {
-            let sql = include_str!("sql/set_saved.sql");
+            let sql = statement!("set_saved");
             tx.db.prepare_cached(sql)?.execute(params![
                 n,
                 payload.codec().as_str(),

@@ -6,6 +6,7 @@ use super::bodies;
 use super::columns::Columns;
 use super::error::{Fallible, Fault};
 use super::row::Row;
+use super::statement::statement;
 use super::submit::{Intake, copy_of};
 use super::tx::Tx;
 
@@ -35,9 +36,7 @@ fn replay_one(tx: &mut Tx<'_>, id: MessageId, new_id: MessageId) -> Fallible<()>
 fn draft_of(tx: &mut Tx<'_>, row: &Row) -> Fallible<towpath_core::Draft> {
     let missing = || Fault::damaged("line", "leads to no line");
     let line = tx.line(row.line)?.ok_or_else(missing)?.clone();
-    let mut statement = tx
-        .db
-        .prepare_cached(include_str!("sql/claim_message.sql"))?;
+    let mut statement = tx.db.prepare_cached(statement!("claim_message"))?;
     let mut rows = statement.query([row.n])?;
     let found = rows
         .next()?

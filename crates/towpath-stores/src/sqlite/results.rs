@@ -11,6 +11,7 @@ use super::error::{Fallible, Fault};
 use super::lines::Lines;
 use super::reader::Look;
 use super::settle::{RESULT_TAKEN, RESULT_TOO_LARGE, RESULT_VALUE};
+use super::statement::statement;
 use super::tx::Tx;
 
 pub(super) fn read(look: &mut Look<'_>, ids: &[MessageId]) -> Fallible<Vec<ResultRead>> {
@@ -43,7 +44,7 @@ fn read_one(
     lines: &mut Lines,
     id: MessageId,
 ) -> Fallible<(i64, ResultRead)> {
-    let mut statement = db.prepare_cached(include_str!("sql/result.sql"))?;
+    let mut statement = db.prepare_cached(statement!("result"))?;
     let mut rows = statement.query([id.as_bytes()])?;
     let Some(row) = rows.next()? else {
         return Ok((0, ResultRead::Unknown));

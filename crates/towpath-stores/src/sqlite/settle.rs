@@ -16,6 +16,7 @@ use super::error::{Fallible, per_item};
 use super::held::Held;
 use super::moves::Place;
 use super::row::Row;
+use super::statement::statement;
 use super::submit::submit_callbacks;
 use super::tx::Tx;
 
@@ -80,9 +81,9 @@ impl<'tx> Ending<'tx> {
             let_go: db.prepare_cached(
                 "DELETE FROM inflight WHERE n = ?1 AND id = ?2 AND worker = ?3 AND claims = ?4",
             )?,
-            succeed: db.prepare_cached(include_str!("sql/succeed.sql"))?,
+            succeed: db.prepare_cached(statement!("succeed"))?,
             keep: db.prepare_cached(
-                "INSERT OR REPLACE INTO finished (ns, dead, kept, n, state) VALUES (?1, 0, ?2, ?3, ?4)",
+                "INSERT OR IGNORE INTO finished (ns, dead, kept, n, state) VALUES (?1, 0, ?2, ?3, ?4)",
             )?,
         })
     }

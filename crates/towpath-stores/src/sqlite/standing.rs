@@ -7,6 +7,7 @@ use towpath_core::{IncarnationId, State, Token};
 use super::error::Fallible;
 use super::reader::Look;
 use super::row::Row;
+use super::statement::statement;
 
 pub(super) fn standing(
     look: &mut Look<'_>,
@@ -15,7 +16,7 @@ pub(super) fn standing(
 ) -> Fallible<Vec<Standing>> {
     let worker: Option<i64> = look
         .db
-        .prepare_cached(include_str!("sql/worker_alive.sql"))?
+        .prepare_cached(statement!("worker_alive"))?
         .query_row((incarnation.as_bytes(), look.ns), |row| row.get(0))
         .optional()?;
     tokens

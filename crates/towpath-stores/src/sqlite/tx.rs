@@ -14,6 +14,7 @@ use super::error::{Fallible, Fault};
 use super::held::HeldHere;
 use super::lines::{Line, Lines};
 use super::locks::Locks;
+use super::statement::statement;
 
 /// What the writer remembers from one transaction to the next.
 #[derive(Debug, Default)]
@@ -22,13 +23,40 @@ pub(super) struct Session {
     pub(super) held: HeldHere,
     /// The latest stamp that was given. See [`Tx::stamp`].
     last_stamp: Timestamp,
+    /// Which state of the file `known` is of: another number once anybody else has written.
+    version: i64,
+    known: Known,
+}
+
+/// What is known of the file for as long as nobody else writes to it.
+#[derive(Debug, Default)]
+struct Known {
+    /// Whether the newest stamp of other processes was looked up.
+    stamp: bool,
+    /// The lines that are marked as live.
+    live: HashSet<i64>,
+    /// The paused queues, once they were looked up.
+    paused: Option<HashSet<String>>,
+    /// When the earliest scheduled message is due, once that was looked up; never when there is none.
+    earliest: Option<i64>,
+    /// The workers whose lease holds, with their numbers.
+    alive: HashMap<IncarnationId, i64>,
 }
 
 impl Session {
+    /// Forgets what others may have changed since the last transaction.
+    fn begun(&mut self, version: i64) {
+        if self.version != version {
+            self.version = version;
+            self.known = Known::default();
+        }
+    }
+
     /// Forgets what a rolled back transaction may have made up.
     pub(super) fn rolled_back(&mut self) {
         self.lines.forget();
         self.held.forget();
+        self.known = Known::default();
     }
 }
 
@@ -47,17 +75,8 @@ pub(super) struct Tx<'a> {
     pub(super) rings: Rings,
     /// Workers whose lock files are to be removed once it is committed.
     pub(super) gone: Vec<IncarnationId>,
-    /// Whether another process's newest stamp was looked up.
-    stamp_is_current: bool,
-    /// The lines that are known to be marked as live.
-    live: HashSet<i64>,
     /// The lines that something was taken from.
     touched: HashSet<i64>,
-    paused: Option<HashSet<String>>,
-    /// When the earliest scheduled message is due, as far as it was looked up.
-    earliest: Option<i64>,
-    /// The workers whose lease was looked up and holds.
-    alive: HashMap<IncarnationId, i64>,
 }
 
 impl<'a> Tx<'a> {
@@ -81,13 +100,18 @@ impl<'a> Tx<'a> {
             now: clock.now(),
             rings: Rings::default(),
             gone: Vec::new(),
-            stamp_is_current: false,
-            live: HashSet::new(),
             touched: HashSet::new(),
-            paused: None,
-            earliest: None,
-            alive: HashMap::new(),
         }
+    }
+
+    /// Learns whether anybody else has written since the last transaction. To be called first of all.
+    pub(super) fn begun(&mut self) -> rusqlite::Result<()> {
+        let version = self
+            .db
+            .prepare_cached("PRAGMA data_version")?
+            .query_row([], |row| row.get(0))?;
+        self.session.begun(version);
+        Ok(())
     }
 
     pub(super) fn read_clock(&mut self) {
@@ -102,7 +126,7 @@ impl<'a> Tx<'a> {
     /// than such a time was before, here or in another process. So whoever joins a line stands behind
     /// those of his priority who are there, wherever the wall clock was set to.
     pub(super) fn stamp(&mut self) -> Fallible<Timestamp> {
-        if !self.stamp_is_current {
+        if !self.session.known.stamp {
             let newest: Option<i64> = self
                 .db
                 .prepare_cached("SELECT submitted FROM message ORDER BY n DESC LIMIT 1")?
@@ -110,7 +134,7 @@ impl<'a> Tx<'a> {
                 .optional()?;
             let newest = newest.map_or(self.session.last_stamp, Timestamp::from_millis);
             self.session.last_stamp = self.session.last_stamp.max(newest);
-            self.stamp_is_current = true;
+            self.session.known.stamp = true;
         }
         self.session.last_stamp = self.session.last_stamp.max(self.now);
         Ok(self.session.last_stamp)
@@ -139,7 +163,6 @@ impl<'a> Tx<'a> {
         db.prepare_cached("ROLLBACK TO item")?.execute([])?;
         db.prepare_cached("RELEASE item")?.execute([])?;
         self.session.rolled_back();
-        self.live.clear();
         Ok(Err(refusal))
     }
 
@@ -163,7 +186,7 @@ impl<'a> Tx<'a> {
     /// Marks a line as one that has messages. They may not have been there a moment ago.
     pub(super) fn line_filled(&mut self, l: i64) -> Fallible<()> {
         self.rings.add(Topic::Work);
-        if !self.live.insert(l) {
+        if !self.session.known.live.insert(l) {
             return Ok(());
         }
         let mut read = self
@@ -188,12 +211,10 @@ impl<'a> Tx<'a> {
         if self.touched.is_empty() {
             return Ok(());
         }
-        let mut unmark = self
-            .db
-            .prepare_cached(include_str!("sql/unmark_empty_line.sql"))?;
+        let mut unmark = self.db.prepare_cached(statement!("unmark_empty_line"))?;
         for l in self.touched.drain() {
             if unmark.execute([l])? > 0 {
-                self.live.remove(&l);
+                self.session.known.live.remove(&l);
             }
         }
         Ok(())
@@ -201,25 +222,31 @@ impl<'a> Tx<'a> {
 
     /// Whether the messages of a queue are held back.
     pub(super) fn is_paused(&mut self, queue: &str) -> Fallible<bool> {
-        if self.paused.is_none() {
+        let known = &mut self.session.known;
+        if known.paused.is_none() {
             let sql = "SELECT queue FROM pause WHERE ns = ?1";
             let mut statement = self.db.prepare_cached(sql)?;
             let rows = statement.query_map([self.ns], |row| row.get(0))?;
-            self.paused = Some(rows.collect::<rusqlite::Result<_>>()?);
+            known.paused = Some(rows.collect::<rusqlite::Result<_>>()?);
         }
-        let paused = self.paused.as_ref().expect("it was just read");
+        let paused = known.paused.as_ref().expect("it was just read");
         Ok(!paused.is_empty() && paused.contains(queue))
     }
 
     pub(super) fn forget_paused(&mut self) {
-        self.paused = None;
+        self.session.known.paused = None;
+    }
+
+    /// Forgets which scheduled message is the earliest, after one was taken away.
+    pub(super) fn forget_earliest(&mut self) {
+        self.session.known.earliest = None;
     }
 
     /// Rings for a scheduled message that is due before all others: whoever waits for the earliest has
     /// to wait less long now.
     pub(super) fn scheduled(&mut self, due: Timestamp) -> Fallible<()> {
         let due = due.as_millis();
-        let earliest = match self.earliest {
+        let earliest = match self.session.known.earliest {
             Some(earliest) => earliest,
             None => self
                 .db
@@ -231,7 +258,7 @@ impl<'a> Tx<'a> {
         if due < earliest {
             self.rings.add(Topic::Schedule);
         }
-        self.earliest = Some(earliest.min(due));
+        self.session.known.earliest = Some(earliest.min(due));
         Ok(())
     }
 
@@ -239,23 +266,23 @@ impl<'a> Tx<'a> {
 
     /// The number of a worker that has a lease and was not found dead.
     pub(super) fn alive(&mut self, incarnation: IncarnationId) -> Fallible<Option<i64>> {
-        if let Some(w) = self.alive.get(&incarnation) {
+        if let Some(w) = self.session.known.alive.get(&incarnation) {
             return Ok(Some(*w));
         }
         let w = self
             .db
-            .prepare_cached(include_str!("sql/worker_alive.sql"))?
+            .prepare_cached(statement!("worker_alive"))?
             .query_row((incarnation.as_bytes(), self.ns), |row| row.get(0))
             .optional()?;
         if let Some(w) = w {
-            self.alive.insert(incarnation, w);
+            self.session.known.alive.insert(incarnation, w);
         }
         Ok(w)
     }
 
     /// Forgets which workers were alive, after one was found dead or left.
     pub(super) fn forget_alive(&mut self) {
-        self.alive.clear();
+        self.session.known.alive.clear();
     }
 }
 

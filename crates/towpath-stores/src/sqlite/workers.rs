@@ -7,9 +7,10 @@ use towpath_core::store::WorkerRecord;
 use super::columns::{Columns, millis};
 use super::error::{Fallible, Fault};
 use super::reader::Look;
+use super::statement::statement;
 
 pub(super) fn workers(look: &mut Look<'_>) -> Fallible<Vec<WorkerRecord>> {
-    let mut statement = look.db.prepare_cached(include_str!("sql/workers.sql"))?;
+    let mut statement = look.db.prepare_cached(statement!("workers"))?;
     let mut rows = statement.query([look.ns])?;
     let (boot, uptime) = (look.clock.boot(), millis(look.clock.uptime()));
     let mut workers = Vec::new();

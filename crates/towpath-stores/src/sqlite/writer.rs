@@ -194,15 +194,8 @@ impl<'a> Writer<'a> {
             &mut self.session,
             shared.retention(),
         );
-        let ran = run(&mut tx, jobs, || {
-            more.then(|| shared.writes.another()).flatten()
-        })
-        .and_then(|()| match tx.unmark_empty_lines() {
-            Err(Fault::Engine(error)) => Err(error),
-            // It refuses nothing.
-            _ => Ok(()),
-        })
-        .and_then(|()| execute(db, "COMMIT"));
+        let next = || more.then(|| shared.writes.another()).flatten();
+        let ran = run(&mut tx, jobs, next).and_then(|()| execute(db, "COMMIT"));
         let committed = Committed {
             rings: tx.rings,
             gone: std::mem::take(&mut tx.gone),
@@ -287,22 +280,28 @@ fn run(
     jobs: &mut Batch,
     mut next: impl FnMut() -> Option<Box<dyn WriteJob>>,
 ) -> rusqlite::Result<()> {
+    tx.begun()?;
     let begun = Instant::now();
     let (mut rows, mut at) = (0, 0);
     loop {
         if at == jobs.len() {
             if rows >= ROWS_MAX || begun.elapsed() >= TIME_MAX {
-                return Ok(());
+                break;
             }
             match next() {
                 Some(job) => jobs.push(job),
-                None => return Ok(()),
+                None => break,
             }
         }
         tx.read_clock();
         rows += jobs[at].rows();
         jobs[at].run(tx)?;
         at += 1;
+    }
+    match tx.unmark_empty_lines() {
+        Err(Fault::Engine(error)) => Err(error),
+        // It refuses nothing.
+        Ok(()) | Err(Fault::Refused(_)) => Ok(()),
     }
 }
 

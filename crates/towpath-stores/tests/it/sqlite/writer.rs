@@ -116,6 +116,10 @@ async fn a_refusal_writes_nothing() {
     let before = size();
     let again = store.submit(vec![draft.clone()]).await.unwrap();
     assert_eq!(again[0].as_ref().unwrap_err().kind(), Kind::AlreadyExists);
+    let mut elsewhere = draft.clone();
+    elsewhere.queue = super::place::queue("a queue that nobody knows");
+    let again = store.submit(vec![elsewhere]).await.unwrap();
+    assert_eq!(again[0].as_ref().unwrap_err().kind(), Kind::AlreadyExists);
     let empty = towpath_core::store::Selection::Any { tasks: Vec::new() };
     assert!(worker.claim(10, empty).await.is_empty());
     let token = towpath_core::Token {
