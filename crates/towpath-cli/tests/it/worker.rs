@@ -50,7 +50,10 @@ fn a_message_of_an_unknown_task_waits() {
     let text = program.ok(&["messages", "show", &id]);
     assert!(text.contains("a free worker that listens to \"default\" and knows \"nobody.knows\""));
     let queues = program.ok(&["queues"]);
-    assert!(queues.contains("1 nobody.knows (no connected worker knows it)"), "{queues}");
+    assert!(
+        queues.contains("1 nobody.knows (no connected worker knows it)"),
+        "{queues}"
+    );
 }
 
 #[test]
