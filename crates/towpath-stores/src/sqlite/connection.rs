@@ -133,3 +133,27 @@ pub(super) fn close(opened: Opened, location: &Location) {
         tracing::warn!(%error, "closing the store");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_nobody_lets_go_is_waited_for_only_so_long_and_told_as_busy() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.db");
+        let [holder, mut waiter] = [(); 2].map(|()| Connection::open(&path).unwrap());
+        waiter
+            .busy_handler(Some(|round| wait_up_to(round, Duration::from_millis(20))))
+            .unwrap();
+        holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let begin = || waiter.execute_batch("BEGIN IMMEDIATE; COMMIT");
+        let error = translate(begin().unwrap_err(), &path);
+        assert!(error.is_transient());
+        let text = error.to_string();
+        let expected = "x.db is busy: another process holds its lock; try again";
+        assert!(text.ends_with(expected), "{text}");
+        holder.execute_batch("COMMIT").unwrap();
+        begin().expect("the wait is over for good");
+    }
+}

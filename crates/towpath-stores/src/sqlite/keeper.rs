@@ -12,6 +12,7 @@ use towpath_core::{Clock, Error, Result, StoreUrl, limits};
 use super::columns::millis;
 use super::connection::{self, Opened, Role};
 use super::error::{Fallible, Fault};
+use super::footing::Footing;
 use super::location::Location;
 use super::statement::statement;
 use super::store::closed;
@@ -24,6 +25,7 @@ pub(super) struct Keeper {
     /// Set once the store was closed.
     closed: Arc<AtomicBool>,
     opened: Opened,
+    footing: Footing,
 }
 
 impl fmt::Debug for Keeper {
@@ -47,16 +49,23 @@ impl Keeper {
             url: url.clone(),
             clock,
             closed,
+            footing: Footing::default(),
         })
     }
 
     fn renew(&mut self, extend: &Extend<'_>) -> Fallible<()> {
+        if self.footing.is_replaced(&self.location.file) {
+            self.opened = connection::open(&self.url, &self.location, Role::Keeper)?;
+            self.footing = Footing::default();
+        }
         let ns = self.opened.ns;
         let boot = self.clock.boot();
         let tx = self
             .opened
             .db
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let version = tx.pragma_query_value(None, "data_version", |row| row.get(0))?;
+        self.footing.check_schema(&tx, version)?;
         let worker: Option<i64> = tx
             .prepare_cached(statement!("worker_alive"))?
             .query_row((extend.incarnation.as_bytes(), ns), |row| row.get(0))
@@ -74,6 +83,7 @@ impl Keeper {
             note.execute(params![worker, token.id.as_bytes(), token.claims, now])?;
         }
         drop(note);
+        self.footing.check_place(&tx, &self.location.file)?;
         tx.commit()?;
         Ok(())
     }

@@ -24,6 +24,7 @@ mod doctor;
 mod doorbell;
 mod error;
 mod expire;
+mod footing;
 mod get;
 mod heads;
 mod held;

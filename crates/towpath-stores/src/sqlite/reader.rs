@@ -1,6 +1,7 @@
 //! The reader: a thread with a connection of its own, so that whoever looks waits for nobody who writes.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use rusqlite::Connection;
@@ -11,6 +12,7 @@ use towpath_core::{Clock, Error, Result};
 use super::connection::{self, Opened, Role};
 use super::counts::Kept;
 use super::error::Fallible;
+use super::footing::Footing;
 use super::lines::Lines;
 use super::locks::Locks;
 use super::store::Shared;
@@ -97,9 +99,17 @@ where
 /// The thread: does what is brought, one look after the other, until the store is closed.
 pub(super) fn serve(shared: &Arc<Shared>) {
     let mut opened: Option<Opened> = None;
+    let mut footing = Footing::default();
     let mut lines = Lines::default();
     let mut memory = Memory::default();
     while let Some(job) = shared.looks.first() {
+        if footing.is_replaced(&shared.location.file)
+            && let Some(astray) = opened.take()
+        {
+            connection::close(astray, &shared.location);
+            (lines, memory) = (Lines::default(), Memory::default());
+            footing = Footing::default();
+        }
         if opened.is_none() {
             match connection::open(&shared.url, &shared.location, Role::Reader) {
                 Ok(fresh) => opened = Some(fresh),
@@ -110,7 +120,7 @@ pub(super) fn serve(shared: &Arc<Shared>) {
             }
         }
         let at_work = opened.as_ref().expect("it was just opened");
-        one_look(shared, at_work, &mut lines, &mut memory, job);
+        one_look(shared, at_work, &mut footing, &mut lines, &mut memory, job);
     }
     if let Some(opened) = opened {
         connection::close(opened, &shared.location);
@@ -120,19 +130,13 @@ pub(super) fn serve(shared: &Arc<Shared>) {
 fn one_look(
     shared: &Shared,
     opened: &Opened,
+    footing: &mut Footing,
     lines: &mut Lines,
     memory: &mut Memory,
     job: Box<dyn LookJob>,
 ) {
     let db = &opened.db;
-    let begun = db
-        .prepare_cached("BEGIN")
-        .and_then(|mut begin| begin.execute([]))
-        .and_then(|_| {
-            db.prepare_cached("PRAGMA data_version")?
-                .query_row([], |row| row.get(0))
-        });
-    match begun {
+    match begin(db, footing, &shared.location.file) {
         Ok(version) => {
             let mut look = Look {
                 db,
@@ -145,11 +149,22 @@ fn one_look(
             };
             job.run(&mut look, memory, End(shared));
         }
-        Err(error) => job.refuse(shared.error(error.into())),
+        Err(fault) => job.refuse(shared.error(fault)),
     }
     // Short, so that it does not keep the log from being reused. Nothing was written, so that an end
     // that fails has nothing to lose.
     if !db.is_autocommit() {
         let _nothing_to_lose = db.execute_batch("COMMIT");
     }
+}
+
+/// Begins a snapshot; answers which state of the file it shows.
+fn begin(db: &Connection, footing: &mut Footing, file: &Path) -> Fallible<i64> {
+    footing.check_place(db, file)?;
+    db.prepare_cached("BEGIN")?.execute([])?;
+    let version = db
+        .prepare_cached("PRAGMA data_version")?
+        .query_row([], |row| row.get(0))?;
+    footing.check_schema(db, version)?;
+    Ok(version)
 }

@@ -74,6 +74,25 @@ fn refuse_foreign(label: &Label) -> towpath_core::Result<()> {
     ))
 }
 
+/// Refuses a file that another program has migrated since this one opened it. Inside a transaction.
+pub(super) fn still_ours(db: &Connection) -> Fallible<()> {
+    let found: i64 = db
+        .prepare_cached("PRAGMA user_version")?
+        .query_row([], |row| row.get(0))?;
+    let ours = version();
+    if found == ours {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Incompatible,
+        format!(
+            "the store has schema {found} since another program migrated it, this program knows {ours}; \
+             restart it in the version that migrated the store"
+        ),
+    )
+    .into())
+}
+
 /// Switches to the write-ahead log. For this step alone SQLite asks no busy handler, so we wait here.
 fn use_wal(db: &Connection) -> Fallible<()> {
     let begun = Instant::now();

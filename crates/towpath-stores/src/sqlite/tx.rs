@@ -104,14 +104,15 @@ impl<'a> Tx<'a> {
         }
     }
 
-    /// Learns whether anybody else has written since the last transaction. To be called first of all.
-    pub(super) fn begun(&mut self) -> rusqlite::Result<()> {
+    /// Learns whether anybody else has written since the last transaction, and answers which state of the
+    /// file this is. To be called first of all.
+    pub(super) fn begun(&mut self) -> rusqlite::Result<i64> {
         let version = self
             .db
             .prepare_cached("PRAGMA data_version")?
             .query_row([], |row| row.get(0))?;
         self.session.begun(version);
-        Ok(())
+        Ok(version)
     }
 
     pub(super) fn read_clock(&mut self) {

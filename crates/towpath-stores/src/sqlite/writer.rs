@@ -19,6 +19,7 @@ use towpath_core::{Error, Result};
 use super::connection::{self, Opened, Role};
 use super::doorbell::Rings;
 use super::error::{Fallible, Fault};
+use super::footing::Footing;
 use super::store::Shared;
 use super::sync::Syncer;
 use super::tx::{Session, Tx};
@@ -107,6 +108,10 @@ where
 pub(super) fn serve(shared: &Arc<Shared>) {
     let mut writer: Option<Writer<'_>> = None;
     while let Some(first) = shared.writes.first() {
+        let file = &shared.location.file;
+        if let Some(astray) = writer.take_if(|writer| writer.footing.is_replaced(file)) {
+            astray.close();
+        }
         if writer.is_none() {
             match Writer::open(shared) {
                 Ok(opened) => writer = Some(opened),
@@ -128,6 +133,7 @@ struct Writer<'a> {
     shared: &'a Shared,
     opened: Opened,
     session: Session,
+    footing: Footing,
     /// Syncs the log behind the writer's back; none where every commit does.
     syncer: Option<Syncer>,
 }
@@ -141,8 +147,8 @@ struct Committed {
 /// Why a batch was not committed.
 enum Failed {
     /// The lock was not to be had, or nothing can be begun at all.
-    Begin(rusqlite::Error),
-    Later(rusqlite::Error),
+    Begin(Fault),
+    Later(Fault),
 }
 
 type Batch = Vec<Box<dyn WriteJob>>;
@@ -158,6 +164,7 @@ impl<'a> Writer<'a> {
             shared,
             opened,
             session: Session::default(),
+            footing: Footing::default(),
             syncer,
         };
         writer.sweep_locks();
@@ -173,8 +180,8 @@ impl<'a> Writer<'a> {
                 had_bulk = jobs.len() > 1;
                 self.finish(jobs, committed);
             }
-            Err(Failed::Begin(error)) => self.refuse(jobs, error),
-            Err(Failed::Later(error)) if jobs.len() == 1 => self.refuse(jobs, error),
+            Err(Failed::Begin(fault)) => self.refuse(jobs, fault),
+            Err(Failed::Later(fault)) if jobs.len() == 1 => self.refuse(jobs, fault),
             Err(Failed::Later(_)) => self.one_by_one(jobs),
         }
         self.shared.writes.batch_ended(had_bulk);
@@ -183,7 +190,7 @@ impl<'a> Writer<'a> {
     /// Runs the jobs, and those that come meanwhile if `more` may, in one transaction.
     fn transact(&mut self, jobs: &mut Batch, more: bool) -> Result<Committed, Failed> {
         let db = &self.opened.db;
-        execute(db, "BEGIN IMMEDIATE").map_err(Failed::Begin)?;
+        execute(db, "BEGIN IMMEDIATE").map_err(|error| Failed::Begin(error.into()))?;
         let shared = self.shared;
         let mut tx = Tx::new(
             db,
@@ -195,19 +202,20 @@ impl<'a> Writer<'a> {
             shared.retention(),
         );
         let next = || more.then(|| shared.writes.another()).flatten();
-        let ran = run(&mut tx, jobs, next).and_then(|()| execute(db, "COMMIT"));
+        let ran = run(&mut tx, &mut self.footing, jobs, next)
+            .and_then(|()| execute(db, "COMMIT").map_err(Fault::from));
         let committed = Committed {
             rings: tx.rings,
             gone: std::mem::take(&mut tx.gone),
         };
         match ran {
             Ok(()) => Ok(committed),
-            Err(error) => {
+            Err(fault) => {
                 if !db.is_autocommit() {
                     let _already_rolled_back = db.execute_batch("ROLLBACK");
                 }
                 self.session.rolled_back();
-                Err(Failed::Later(error))
+                Err(Failed::Later(fault))
             }
         }
     }
@@ -231,13 +239,13 @@ impl<'a> Writer<'a> {
             let mut alone: Batch = vec![job];
             match self.transact(&mut alone, false) {
                 Ok(committed) => self.finish(alone, committed),
-                Err(Failed::Begin(error) | Failed::Later(error)) => self.refuse(alone, error),
+                Err(Failed::Begin(fault) | Failed::Later(fault)) => self.refuse(alone, fault),
             }
         }
     }
 
-    fn refuse(&self, jobs: Batch, error: rusqlite::Error) {
-        let error = self.shared.error(error.into());
+    fn refuse(&self, jobs: Batch, fault: Fault) {
+        let error = self.shared.error(fault);
         for job in jobs {
             job.refuse(error.clone());
         }
@@ -277,10 +285,12 @@ impl<'a> Writer<'a> {
 /// Runs the jobs that are there and those that `next` brings, until the batch is full.
 fn run(
     tx: &mut Tx<'_>,
+    footing: &mut Footing,
     jobs: &mut Batch,
     mut next: impl FnMut() -> Option<Box<dyn WriteJob>>,
-) -> rusqlite::Result<()> {
-    tx.begun()?;
+) -> Fallible<()> {
+    let version = tx.begun()?;
+    footing.check_schema(tx.db, version)?;
     let begun = Instant::now();
     let (mut rows, mut at) = (0, 0);
     loop {
@@ -298,11 +308,10 @@ fn run(
         jobs[at].run(tx)?;
         at += 1;
     }
-    match tx.unmark_empty_lines() {
-        Err(Fault::Engine(error)) => Err(error),
-        // It refuses nothing.
-        Ok(()) | Err(Fault::Refused(_)) => Ok(()),
-    }
+    tx.unmark_empty_lines()?;
+    // Last of all: nothing is to be acknowledged that went into a file which is no longer the store.
+    footing.check_place(tx.db, tx.path)?;
+    Ok(())
 }
 
 fn execute(db: &Connection, sql: &str) -> rusqlite::Result<()> {

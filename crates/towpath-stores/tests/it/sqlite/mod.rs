@@ -1,5 +1,7 @@
 //! What only the SQLite store promises: its file, its processes, and what it makes of a damaged record.
 
+#[cfg(unix)]
+mod astray;
 mod damage;
 mod lines;
 mod namespaces;

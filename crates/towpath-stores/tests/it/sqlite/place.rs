@@ -1,6 +1,6 @@
 //! A directory with one store in it, to be opened by handles and behind their backs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::{Connection, Params};
@@ -14,19 +14,27 @@ use towpath_stores::sqlite::SqliteStore;
 pub(super) struct Place {
     pub(super) directory: TempDir,
     pub(super) clock: Arc<ManualClock>,
+    /// The file, from the directory on.
+    file: PathBuf,
 }
 
 impl Place {
     pub(super) fn new() -> Self {
+        Self::below("")
+    }
+
+    /// With the store in a directory that the test makes and takes away.
+    pub(super) fn below(directory: &str) -> Self {
         let start = Timestamp::from_millis(1_700_000_000_000);
         Self {
             directory: tempfile::tempdir().expect("a directory for the test"),
             clock: Arc::new(ManualClock::new(start)),
+            file: Path::new(directory).join("jobs.db"),
         }
     }
 
     pub(super) fn path(&self) -> PathBuf {
-        self.directory.path().join("jobs.db")
+        self.directory.path().join(&self.file)
     }
 
     pub(super) fn url(&self) -> StoreUrl {

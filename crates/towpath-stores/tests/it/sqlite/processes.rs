@@ -78,15 +78,20 @@ fn heard(child: &mut Child, line: &str) {
 }
 
 #[tokio::test]
-async fn many_processes_may_open_a_new_store_at_once() {
+async fn sixty_four_processes_may_open_a_new_store_at_once() {
     let place = Place::new();
-    let children: Vec<Child> = (0..16).map(|_| play("submit", &place.url())).collect();
+    let children: Vec<Child> = (0..64).map(|_| play("submit", &place.url())).collect();
     for mut child in children {
         assert!(child.wait().unwrap().success());
     }
     let store = open(&place.url());
-    assert_eq!(store.counts().await.unwrap().ready, 16);
+    assert_eq!(store.counts().await.unwrap().ready, 64);
     assert_eq!(store.doctor().await.unwrap(), []);
+    let names = "SELECT COUNT(*) FROM namespace";
+    assert_eq!(
+        (place.number(names), place.number("PRAGMA user_version")),
+        (1, 1)
+    );
 }
 
 #[tokio::test]
