@@ -367,13 +367,17 @@ impl Exchange {
                 Ok(Settled { items: answers, .. }) => {
                     return self.conclude(tenure, answers, afters).await;
                 }
-                Err((error, _)) if error.kind() == Kind::LeaseLost => return tenure.lose(),
+                Err((error, kept)) if error.kind() == Kind::LeaseLost => {
+                    tenure.lose();
+                    items = kept;
+                }
                 Err((error, kept)) => {
                     self.shared.report(&error.about("settling"));
                     items = kept;
                 }
             }
         }
+        self.shared.metrics.lease_lost(items.len() as u64);
         if items.is_empty() {
             // Only the claim failed. A short wait, so that a store that is away spins no core.
             tokio::time::sleep(Duration::from_millis(200).mul_f64(0.5 + fastrand::f64())).await;
@@ -395,7 +399,9 @@ impl Exchange {
         if let Some(lost) = lost {
             self.pool.let_go(1);
             let tenure = self.tenancy.current();
-            self.sort(&tenure, vec![lost]);
+            // No other incarnation may have begun yet: then its end is refused here, unasked.
+            let (refused, _) = self.sort(&tenure, vec![lost]);
+            self.shared.metrics.lease_lost(refused.len() as u64);
         }
     }
 
