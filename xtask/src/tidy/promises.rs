@@ -1,11 +1,11 @@
-//! Each promise in `docs/guide/guarantees.md` names the test that holds it, by a link to the file with the
-//! name of the test in backticks:
+//! Each promise in `docs/guide/guarantees.md`, and each line of `what-happens-if.md` beside it, names the
+//! test that holds it, by a link to the file with the name of the test in backticks:
 //!
 //! ```markdown
 //! [`a_late_settle_is_refused`](../../crates/towpath-stores/src/conformance/lease.rs)
 //! ```
 //!
-//! The function must exist in that file. Every link to a Rust file on that page must have this form.
+//! The function must exist in that file. Every link to a Rust file on these pages must have this form.
 
 use anyhow::Result;
 use proc_macro2::{TokenStream, TokenTree};
@@ -14,36 +14,39 @@ use super::links::{Link, links, resolve};
 use super::tree::{SourceFile, Tree};
 use super::verdict::{Finding, Verdict};
 
-const PAGE: &str = "docs/guide/guarantees.md";
+const PAGES: [&str; 2] = ["docs/guide/guarantees.md", "docs/guide/what-happens-if.md"];
 
 pub(super) fn check(tree: &Tree) -> Result<Verdict> {
-    let Some(page) = tree.files.iter().find(|file| file.path == PAGE) else {
-        let finding = Finding::new(
-            PAGE,
-            "does not exist; it says what we promise, and which test holds it",
+    let mut findings = Vec::new();
+    let mut count = 0;
+    for page in PAGES {
+        let Some(found) = tree.files.iter().find(|file| file.path == page) else {
+            findings.push(Finding::new(
+                page,
+                "does not exist; it says what we promise, and which test holds it",
+            ));
+            continue;
+        };
+        let named = links(&found.text)
+            .into_iter()
+            .filter(names_a_rust_file)
+            .collect::<Vec<_>>();
+        findings.extend(
+            named
+                .iter()
+                .filter_map(|link| judge(page, link, &tree.files)),
         );
-        return Ok(Verdict {
-            findings: vec![finding],
-            note: String::new(),
-        });
-    };
-    let named = links(&page.text)
-        .into_iter()
-        .filter(names_a_rust_file)
-        .collect::<Vec<_>>();
-    let mut findings: Vec<_> = named
-        .iter()
-        .filter_map(|link| judge(link, &tree.files))
-        .collect();
-    if named.is_empty() {
-        findings.push(Finding::new(
-            PAGE,
-            "names no test; each promise is held by one",
-        ));
+        if named.is_empty() {
+            findings.push(Finding::new(
+                page,
+                "names no test; each promise is held by one",
+            ));
+        }
+        count += named.len();
     }
     Ok(Verdict {
         findings,
-        note: format!("{} tests named", named.len()),
+        note: format!("{count} tests named"),
     })
 }
 
@@ -56,8 +59,8 @@ fn names_a_rust_file(link: &Link) -> bool {
             .is_some_and(|path| path.ends_with(".rs"))
 }
 
-fn judge(link: &Link, files: &[SourceFile]) -> Option<Finding> {
-    let finding = |message: String| Some(Finding::at_line(PAGE, link.line, message));
+fn judge(page: &str, link: &Link, files: &[SourceFile]) -> Option<Finding> {
+    let finding = |message: String| Some(Finding::at_line(page, link.line, message));
     let Some(test) = &link.code else {
         return finding(format!(
             "the link to `{}` names no test in backticks",
@@ -65,7 +68,7 @@ fn judge(link: &Link, files: &[SourceFile]) -> Option<Finding> {
         ));
     };
     // A link that leads nowhere is a finding of the rule `links`.
-    let path = resolve(PAGE, &link.target)?;
+    let path = resolve(page, &link.target)?;
     let file = files.iter().find(|file| file.path == path)?;
     if defines(&file.text, test) {
         return None;
@@ -107,7 +110,7 @@ proptest! { #[test] fn any_order_settles(a in 0..1) { } }
         assert!(links.iter().all(names_a_rust_file), "{markdown}");
         let found: Vec<_> = links
             .iter()
-            .filter_map(|link| judge(link, &files))
+            .filter_map(|link| judge(PAGES[0], link, &files))
             .collect();
         let found = found.first().map(ToString::to_string);
         assert_eq!(found.is_some(), expected.is_some(), "{markdown}: {found:?}");

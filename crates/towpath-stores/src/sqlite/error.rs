@@ -96,7 +96,10 @@ pub(super) fn translate(error: rusqlite::Error, path: &Path) -> Error {
         ),
         Some(ErrorCode::CannotOpen) => (
             Kind::Storage,
-            format!("{file} cannot be opened; check that its directory exists and may be written"),
+            format!(
+                "{file} cannot be opened; check that the directory {} exists and may be written",
+                path.parent().unwrap_or(path).display()
+            ),
         ),
         Some(ErrorCode::SystemIoFailure) => (
             Kind::Storage,
@@ -149,7 +152,7 @@ mod tests {
             ffi::SQLITE_CANTOPEN,
             Kind::Storage,
             false,
-            "directory exists",
+            "the directory /x exists",
         );
         check(ffi::SQLITE_IOERR, Kind::Storage, false, "check the disk");
     }

@@ -1,7 +1,15 @@
 //! Towpath as its users see it.
 
+#[cfg(all(unix, feature = "sqlite"))]
+mod away;
+#[cfg(all(unix, feature = "sqlite"))]
+mod clocks;
+#[cfg(all(unix, feature = "sqlite"))]
+mod disk;
 mod hello;
 #[cfg(all(unix, feature = "sqlite"))]
 mod kills;
 mod macros;
+#[cfg(all(target_os = "linux", feature = "sqlite"))]
+mod permissions;
 mod testing;

@@ -1,0 +1,181 @@
+//! Another process of a test: this test binary again, told by its environment what to play.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+const ROLE: &str = "TOWPATH_TEST_ROLE";
+const STORE: &str = "TOWPATH_TEST_STORE";
+const LEASE_MS: &str = "TOWPATH_TEST_LEASE_MS";
+
+/// Longest wait for something that must happen.
+pub(crate) const SOON: Duration = Duration::from_secs(60);
+/// A lease that lasts longer than any test.
+pub(crate) const LONG: Duration = Duration::from_secs(60);
+
+/// What a child was told to play.
+pub(crate) struct Part {
+    pub(crate) role: String,
+    pub(crate) store: String,
+    pub(crate) lease: Duration,
+}
+
+impl Part {
+    /// `None` in the test program itself.
+    pub(crate) fn of_this_process() -> Option<Self> {
+        let lease_ms = std::env::var(LEASE_MS).map_or(60_000, |ms| ms.parse().unwrap());
+        Some(Self {
+            role: std::env::var(ROLE).ok()?,
+            store: std::env::var(STORE).unwrap(),
+            lease: Duration::from_millis(lease_ms),
+        })
+    }
+}
+
+/// Whether the full forms of tests that take long were asked for.
+pub(crate) fn slow_tests() -> bool {
+    std::env::var_os("TOWPATH_SLOW_TESTS").is_some_and(|value| value == "1")
+}
+
+/// A line that the parent waits for.
+pub(crate) fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "\n~{text}").unwrap();
+    out.flush().unwrap();
+}
+
+/// Another process, killed at the latest with the test.
+pub(crate) struct Process {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Process {
+    pub(crate) fn start(role: &str, store: &str, lease: Duration) -> Self {
+        let program = std::env::current_exe().unwrap();
+        Self::start_through(Command::new(program), role, store, lease)
+    }
+
+    /// Starts it through a command that ends in the path of this program: one that gives it another
+    /// user, or a mount of its own.
+    pub(crate) fn start_through(
+        mut command: Command,
+        role: &str,
+        store: &str,
+        lease: Duration,
+    ) -> Self {
+        let mut child = command
+            .args([
+                "--exact",
+                "kills::child_process",
+                "--nocapture",
+                "--test-threads=1",
+            ])
+            .env(ROLE, role)
+            .env(STORE, store)
+            .env(LEASE_MS, lease.as_millis().to_string())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        Self { child, lines }
+    }
+
+    /// Reads on until the process says `text`.
+    pub(crate) fn until(&mut self, text: &str) {
+        while let Some(said) = self.next() {
+            if said == text {
+                return;
+            }
+        }
+        panic!("the process ended without saying {text:?}");
+    }
+
+    /// Reads on until the process says something that begins with `start`; answers the rest of it.
+    pub(crate) fn until_said(&mut self, start: &str) -> String {
+        while let Some(said) = self.next() {
+            if let Some(rest) = said.strip_prefix(start) {
+                return rest.trim().to_owned();
+            }
+        }
+        panic!("the process ended without saying {start:?}");
+    }
+
+    /// The next thing that the process says; `None` at its end.
+    pub(crate) fn next(&mut self) -> Option<String> {
+        let mut line = String::new();
+        loop {
+            line.clear();
+            if self.lines.read_line(&mut line).unwrap() == 0 {
+                return None;
+            }
+            if let Some(said) = said(&line) {
+                return Some(said.to_owned());
+            }
+        }
+    }
+
+    /// What it said and nobody has read, up to its end.
+    pub(crate) fn rest(&mut self) -> Vec<String> {
+        let mut rest = String::new();
+        let _cut_short = self.lines.read_to_string(&mut rest);
+        let lines = rest.split_inclusive('\n').filter_map(said);
+        lines.map(str::to_owned).collect()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+}
+
+/// What a line says. One that a kill cut short was not said.
+fn said(line: &str) -> Option<&str> {
+    line.strip_prefix('~')?.strip_suffix('\n')
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _already_dead = self.child.kill();
+        let _already_dead = self.child.wait();
+    }
+}
+
+pub(crate) fn store_in(directory: &TempDir) -> String {
+    store_at(directory.path())
+}
+
+pub(crate) fn store_at(directory: &Path) -> String {
+    format!("sqlite:{}", directory.join("jobs.db").display())
+}
+
+/// Waits until `condition` holds.
+pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let holds = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let held = tokio::time::timeout(SOON, holds).await;
+    held.unwrap_or_else(|_| panic!("never seen: {what}"));
+}
