@@ -14,6 +14,9 @@
 //! Users name the crate `towpath`; this one is public so that its siblings can meet, and semver
 //! covers only what the facade re-exports.
 
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod __fuzz;
 mod args;
 mod bulk;
 mod completions;
