@@ -109,24 +109,24 @@ impl FromStr for StoreUrl {
     fn from_str(text: &str) -> Result<Self> {
         let (location, query) = text.split_once('?').unwrap_or((text, ""));
         let Some((scheme, path)) = location.split_once(':') else {
-            let shown = shown(text);
+            let shown = shown(location);
             return Err(Error::invalid(format!(
-                "store URL {shown:?} has no scheme; write sqlite:PATH or memory:"
+                "store URL {shown} has no scheme; write sqlite:PATH or memory:"
             )));
         };
         let url = match scheme {
             "memory" if path.is_empty() || path == "//" => Self::memory(),
             "memory" => {
-                return Err(Error::invalid(format!(
-                    "store URL {text:?}: memory: takes no path"
-                )));
+                return Err(Error::invalid(
+                    "store URL: memory: takes no path; write sqlite:PATH for a file",
+                ));
             }
             "sqlite" => {
                 let path = path.strip_prefix("//").unwrap_or(path);
                 if path.is_empty() || path.contains('\0') {
-                    return Err(Error::invalid(format!(
-                        "store URL {text:?} names no file; write sqlite:PATH"
-                    )));
+                    return Err(Error::invalid(
+                        "store URL: sqlite: names no file; write sqlite:PATH",
+                    ));
                 }
                 Self::sqlite(path)
             }
@@ -141,7 +141,7 @@ impl FromStr for StoreUrl {
             _ => {
                 let shown = shown(scheme);
                 return Err(Error::invalid(format!(
-                    "store scheme {shown:?} is unknown; use sqlite: or memory:"
+                    "store scheme {shown} is unknown; use sqlite: or memory:"
                 )));
             }
         };
@@ -149,12 +149,14 @@ impl FromStr for StoreUrl {
     }
 }
 
-/// An unknown URL may hold a password anywhere: no more of it than its start is shown.
+/// The start of what a user wrote, in quotes. What stands before an `@` is a user and his password, so
+/// then nothing is shown.
 fn shown(text: &str) -> String {
-    text.chars()
-        .take_while(|c| !matches!(c, '@' | '?'))
-        .take(40)
-        .collect()
+    if text.contains('@') {
+        return "(not shown, it may hold a password)".to_owned();
+    }
+    let start: String = text.chars().take(40).collect();
+    format!("{start:?}")
 }
 
 impl StoreUrl {
@@ -191,6 +193,8 @@ impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.scheme {
             Scheme::Memory => f.write_str("memory:")?,
+            // Two slashes that begin a path would be read as those of the scheme.
+            Scheme::Sqlite if self.path.starts_with("//") => write!(f, "sqlite://{}", self.path)?,
             Scheme::Sqlite => write!(f, "sqlite:{}", self.path)?,
         }
         let mut separator = '?';
@@ -237,6 +241,13 @@ mod tests {
     }
 
     #[test]
+    fn a_path_of_two_slashes_is_not_printed_as_a_relative_one() {
+        let url: StoreUrl = "sqlite:////a/b.db".parse().unwrap();
+        assert_eq!(url.path(), "//a/b.db");
+        assert_eq!(url.to_string().parse::<StoreUrl>().unwrap(), url);
+    }
+
+    #[test]
     fn bad_urls_are_refused_with_a_way_out_and_without_secrets() {
         let check = |text: &str, expected: &str| {
             let error = text.parse::<StoreUrl>().unwrap_err().to_string();
@@ -250,6 +261,10 @@ mod tests {
         check("memory:x", "takes no path");
         check("mysql://u:hunter2@h/db", "\"mysql\" is unknown");
         check("redis://u:hunter2@h/0", "not part of this build");
+        check("memory://u:hunter2@h", "takes no path");
+        check("sqlite:?password=hunter2", "names no file");
+        check("u/hunter2@h", "no scheme");
+        check("u/hunter2@h:5432/db", "is unknown");
         check("sqlite:a.db?namespace=", "namespace name is empty");
         check("sqlite:a.db?durability=maybe", "normal or full");
         check("sqlite:a.db?colour=red", "no setting \"colour\"");
