@@ -292,6 +292,18 @@ mod tests {
     }
 
     #[test]
+    fn floats_read_back_to_the_last_bit() {
+        let codecs = Codecs::default();
+        for number in [1.5e200, 5e-324, f64::MAX, 0.1 + 0.2, -0.0] {
+            for codec in [&*JSON, &*MESSAGE_PACK] {
+                let payload = codecs.encode(codec, &number).unwrap();
+                let read: f64 = codecs.decode(&payload).unwrap();
+                assert_eq!(read.to_bits(), number.to_bits(), "{codec}: {number:e}");
+            }
+        }
+    }
+
+    #[test]
     fn an_unregistered_codec_is_named_with_the_known_ones() {
         let codec = CodecName::new("pickle").unwrap();
         let error = Codecs::default().encode(&codec, &1).unwrap_err();
