@@ -5,8 +5,11 @@
 //!
 //! **Prefetch** is what is claimed beyond the slots. It follows the pace: as much as the slots got
 //! through in the last 50 ms, at most `prefetch`. Slow tasks are claimed one per free slot, and
-//! nobody hoards what another worker could run.
+//! nobody hoards what another worker could run. While one is in hand that was claimed alone, because it
+//! may be what ended its workers, nothing is prefetched: what is claimed alone counts as started from
+//! its claim, so two of them must not wait for each other.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,7 +18,7 @@ use tokio::task::JoinSet;
 use towpath_core::store::{
     Claim, Selection, Settle, SettleRequest, Settled, Standing, Topic, Verdict, Watch,
 };
-use towpath_core::{AttemptError, Error, FailReason, Kind, Message, Result, limits};
+use towpath_core::{AttemptError, Error, FailReason, Kind, Message, MessageId, Result, limits};
 
 use super::finished::{After, End, Finished, Hook, Hooks};
 use super::inbox::Claimed;
@@ -45,6 +48,8 @@ pub(crate) struct Exchange {
     idle: bool,
     turn: u64,
     pace: Pace,
+    /// What was claimed alone and has not ended.
+    alone: HashSet<MessageId>,
     hooks: JoinSet<()>,
     probe: Arc<Probe>,
     /// The last question that had been asked when the last claim began.
@@ -74,6 +79,7 @@ impl Exchange {
             idle: false,
             turn: 0,
             pace: Pace::new(),
+            alone: HashSet::new(),
             hooks: JoinSet::new(),
             probe: Arc::default(),
             probed: 0,
@@ -120,7 +126,12 @@ impl Exchange {
         if self.idle || capacity == 0 || !tenure.may_start() {
             return None;
         }
-        let max = (capacity + self.pace.ahead(self.prefetch))
+        let ahead = if self.alone.is_empty() {
+            self.pace.ahead(self.prefetch)
+        } else {
+            0
+        };
+        let max = (capacity + ahead)
             .saturating_sub(self.pool.in_hand())
             .min(limits::BATCH);
         if max == 0 {
@@ -203,11 +214,18 @@ impl Exchange {
         {
             match end {
                 End::Settle(settle, after) if held_by.id == tenure.id => {
+                    self.alone.remove(&settle.token.id);
                     items.push(settle);
                     afters.push(after);
                 }
-                End::Settle(..) | End::LeaseLost => self.shared.metrics.lease_lost(1),
-                End::Revoked(hooks) => self.revoked(hooks),
+                End::Settle(..) | End::LeaseLost => {
+                    self.alone.clear();
+                    self.shared.metrics.lease_lost(1);
+                }
+                End::Revoked(hooks) => {
+                    self.alone.remove(&hooks.ctx.token().id);
+                    self.revoked(hooks);
+                }
             }
         }
         (items, afters)
@@ -249,11 +267,13 @@ impl Exchange {
     }
 
     /// What was claimed belongs to the incarnation that claimed it, whatever has become of that.
-    fn take_in(&self, tenure: &Arc<Tenure>, claimed: Vec<Message>) {
+    fn take_in(&mut self, tenure: &Arc<Tenure>, claimed: Vec<Message>) {
         if claimed.is_empty() {
             return;
         }
         self.shared.metrics.claimed(claimed.len() as u64);
+        let alone = claimed.iter().filter(|m| m.counters.claimed_alone());
+        self.alone.extend(alone.map(|message| message.id));
         let with_tenure = |message| Claimed {
             tenure: tenure.clone(),
             message,
@@ -388,6 +408,7 @@ impl Exchange {
     async fn forget_lost(&mut self) {
         let dropped = self.pool.inbox.drain(|claimed| claimed.tenure.is_lost());
         self.pool.let_go(dropped.len());
+        self.alone.clear();
         self.shared.metrics.lease_lost(dropped.len() as u64);
         let (tenancy, phases) = (self.tenancy.clone(), self.phases.clone());
         let mut lost = None;
