@@ -4,6 +4,7 @@
 //! the one stand in a table in `test/steps.rs`, the rules of the other in `tidy/rules.rs`.
 
 mod program;
+mod soak;
 mod test;
 mod tidy;
 
@@ -33,12 +34,15 @@ enum Verb {
     Test(test::Arguments),
     /// Check our own rules: arrows between crates, module heads, leftovers, lengths, links.
     Tidy(tidy::Arguments),
+    /// Load, kill and freeze real processes, and verify what became of every message.
+    Soak(soak::Arguments),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().verb {
         Verb::Test(arguments) => test::run(&arguments),
         Verb::Tidy(arguments) => tidy::run(&arguments),
+        Verb::Soak(arguments) => soak::run(&arguments),
     };
     // Returning the error from `main` would add a backtrace of ours, which tells nothing about the check.
     match result {
