@@ -49,7 +49,7 @@ async fn nothing_is_acknowledged_into_a_directory_that_was_removed() {
         lease: limits::LEASE,
         started: &[],
     };
-    keeper.extend(alive.clone()).unwrap();
+    keeper.extend(alive).unwrap();
     assert_eq!(store.counts().await.unwrap().ready, 2);
 
     fs::remove_dir_all(&directory).unwrap();
@@ -57,7 +57,7 @@ async fn nothing_is_acknowledged_into_a_directory_that_was_removed() {
         refused(&*store).await,
         release(&worker, message.token()).await.unwrap_err(),
         store.get(vec![message.id]).await.unwrap_err(),
-        keeper.extend(alive.clone()).unwrap_err(),
+        keeper.extend(alive).unwrap_err(),
     ];
     for error in errors {
         assert_eq!(error.kind(), Kind::Unavailable, "{error}");
@@ -94,12 +94,12 @@ async fn a_store_that_was_renamed_and_put_back_goes_on_with_everything() {
         lease: limits::LEASE,
         started: &[],
     };
-    keeper.extend(alive.clone()).unwrap();
+    keeper.extend(alive).unwrap();
     assert_eq!(store.brief(vec![message.id]).await.unwrap().len(), 1);
 
     fs::rename(&directory, &aside).unwrap();
     assert_eq!(refused(&*store).await.kind(), Kind::Unavailable);
-    keeper.extend(alive.clone()).unwrap_err();
+    keeper.extend(alive).unwrap_err();
     store.get(vec![message.id]).await.unwrap_err();
     assert!(!directory.exists(), "nobody made it anew");
 
@@ -144,7 +144,7 @@ async fn a_live_store_writes_nothing_once_a_newer_program_has_migrated_it() {
         lease: limits::LEASE,
         started: &[],
     };
-    keeper.extend(alive.clone()).unwrap();
+    keeper.extend(alive).unwrap();
     store.get(vec![message.id]).await.unwrap();
 
     // The migration of tomorrow: another shape, and the number that says so.
@@ -160,7 +160,7 @@ async fn a_live_store_writes_nothing_once_a_newer_program_has_migrated_it() {
             refused(&*store).await,
             release(&worker, message.token()).await.unwrap_err(),
             store.get(vec![message.id]).await.unwrap_err(),
-            keeper.extend(alive.clone()).unwrap_err(),
+            keeper.extend(alive).unwrap_err(),
             store
                 .join(
                     super::workers::card(IncarnationId::new()),

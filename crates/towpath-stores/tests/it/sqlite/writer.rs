@@ -58,6 +58,33 @@ async fn when_the_engine_fails_only_the_verb_that_cannot_be_done_is_told() {
     assert_eq!(store.doctor().await.unwrap(), []);
 }
 
+/// The real bound takes its ten seconds, so only `TOWPATH_SLOW_TESTS=1` chooses this.
+#[tokio::test]
+async fn a_verb_that_waits_ten_seconds_for_a_lock_is_told_that_the_store_is_busy() {
+    if std::env::var_os("TOWPATH_SLOW_TESTS").is_none_or(|value| value != "1") {
+        println!("SKIPPED: it takes ten seconds; TOWPATH_SLOW_TESTS=1 runs it");
+        return;
+    }
+    let place = Place::new();
+    let store = place.store();
+    submit(&*store, 1).await;
+    let lock = place.raw();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let error = store.submit(vec![draft("t")]).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Unavailable);
+    assert!(error.is_transient());
+    let text = error.to_string();
+    let file = place.path().display().to_string();
+    assert!(text.contains(&file) && text.contains("is busy"), "{text}");
+    assert_eq!(
+        store.counts().await.unwrap().ready,
+        1,
+        "whoever looks goes on"
+    );
+    lock.execute_batch("ROLLBACK").unwrap();
+    submit(&*store, 1).await;
+}
+
 #[tokio::test]
 async fn an_item_that_fails_half_way_is_undone_alone() {
     let place = Place::new();
