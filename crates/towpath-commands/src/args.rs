@@ -5,8 +5,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use crate::exit::Exit;
 use crate::run::Program;
 use crate::{
-    completions, dead, demo, doctor, messages, prune, queues, result, revoke, status, submit,
-    worker, workers,
+    bench, completions, dead, demo, doctor, messages, prune, queues, result, revoke, status,
+    submit, worker, workers,
 };
 
 /// Durable tasks: submit messages, run workers, see what is stuck and why, and mend it.
@@ -89,6 +89,9 @@ pub(crate) enum Command {
     Workers(workers::Args),
     Prune(prune::Args),
     Doctor(doctor::Args),
+    Bench(bench::Args),
+    #[command(name = bench::PEER_COMMAND, hide = true)]
+    BenchPeer(bench::PeerArgs),
     Completions(completions::Args),
 }
 

@@ -18,6 +18,7 @@
 #[doc(hidden)]
 pub mod __fuzz;
 mod args;
+mod bench;
 mod bulk;
 mod completions;
 mod dead;
@@ -43,4 +44,4 @@ mod worker;
 mod workers;
 
 pub use run::{Program, Setup, main_with, run, run_blocking};
-pub use store::Open;
+pub use store::{Open, Yard};

@@ -11,10 +11,10 @@ use crate::args::{Cli, Command, Globals, command_of};
 use crate::env::{Env, invocation};
 use crate::exit::{Exit, Failure, Result};
 use crate::output::Out;
-use crate::store::{Base, Open};
+use crate::store::{self, Base, Open, Yard};
 use crate::{
-    completions, dead, demo, doctor, log, messages, prune, queues, result, revoke, status, submit,
-    worker, workers,
+    bench, completions, dead, demo, doctor, log, messages, prune, queues, result, revoke, status,
+    submit, worker, workers,
 };
 
 /// What a program hands over besides its app.
@@ -22,6 +22,8 @@ use crate::{
 pub struct Setup {
     /// How to open a store; this crate can name none.
     pub open: Open,
+    /// How to open a bare loop to measure a store beside, where there is one.
+    pub yardstick: Yard,
     /// What the program is called.
     pub program: Program,
 }
@@ -113,6 +115,18 @@ async fn dispatch(base: Base, setup: Setup, cli: Cli, command: clap::Command) ->
     if let Command::Completions(args) = cli.command {
         return completions::run(&args, command, &out);
     }
+    // These make stores of their own, and leave the store of the user alone.
+    let command = match cli.command {
+        Command::Bench(args) => {
+            let run = bench::run(args, setup, store::named(store.as_deref())?, &out);
+            return flushed(Box::pin(run).await, &out);
+        }
+        Command::BenchPeer(args) => {
+            let run = bench::run_peer(args, setup, store::named(store.as_deref())?, &out);
+            return flushed(Box::pin(run).await, &out);
+        }
+        command => command,
+    };
     let (app, store_url) = base.open(store.as_deref(), setup.open)?;
     let env = Env {
         app,
@@ -120,13 +134,17 @@ async fn dispatch(base: Base, setup: Setup, cli: Cli, command: clap::Command) ->
         program: invocation(&setup.program.name, std::env::args_os().next()),
         out,
     };
-    let done = perform(cli.command, &env).await;
-    // What was printed counts even where the command failed half way.
-    let flushed = env.out.flush();
+    let done = flushed(perform(command, &env).await, &env.out);
     let closed = env.app.store().close().await.map_err(Failure::from);
     let exit = done?;
-    flushed?;
     closed.map(|()| exit)
+}
+
+/// What was printed counts even where the command failed half way.
+fn flushed(done: Result, out: &Out) -> Result {
+    let flushed = out.flush();
+    let exit = done?;
+    flushed.map(|()| exit)
 }
 
 async fn perform(command: Command, env: &Env) -> Result {
@@ -143,7 +161,9 @@ async fn perform(command: Command, env: &Env) -> Result {
         Command::Workers(args) => workers::run(args, env).await,
         Command::Prune(args) => prune::run(args, env).await,
         Command::Doctor(args) => doctor::run(args, env).await,
-        Command::Completions(_) => unreachable!("needs no store and was done before"),
+        Command::Completions(_) | Command::Bench(_) | Command::BenchPeer(_) => {
+            unreachable!("needs no store of the user and was done before")
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use towpath_core::store::{Bare, Yardstick};
 use towpath_core::url::Scheme;
 use towpath_core::{Error, Kind, Store, StoreUrl};
 use towpath_runtime::App;
@@ -20,6 +21,9 @@ const DEFAULT: (&str, &str) = ("towpath", "towpath.db");
 /// Opens the store that a URL names.
 pub type Open = fn(&StoreUrl) -> towpath_core::Result<Arc<dyn Store>>;
 
+/// Opens a bare loop over the engine of the store that a URL names, if there is one.
+pub type Yard = fn(&StoreUrl, Bare) -> towpath_core::Result<Option<Box<dyn Yardstick>>>;
+
 /// What a program has before its command line was read.
 pub(crate) enum Base {
     /// An app with a store of its own.
@@ -31,10 +35,7 @@ pub(crate) enum Base {
 impl Base {
     /// The app on the store that is meant, and the URL by which it was named.
     pub(crate) fn open(self, flag: Option<&str>, open: Open) -> Result<(App, Option<StoreUrl>)> {
-        let named = match flag {
-            Some(url) => Some(parse("--store", url)?),
-            None => from_variable(std::env::var_os(VARIABLE))?,
-        };
+        let named = named(flag)?;
         let opened = match &named {
             Some(url) => Some(open(url)?),
             None => None,
@@ -46,6 +47,14 @@ impl Base {
             (Base::StateDirectory, None) => App::new(open(&default_store()?)?),
         };
         Ok((app, named))
+    }
+}
+
+/// The store that the flag names, else the variable.
+pub(crate) fn named(flag: Option<&str>) -> Result<Option<StoreUrl>> {
+    match flag {
+        Some(url) => parse("--store", url).map(Some),
+        None => from_variable(std::env::var_os(VARIABLE)),
     }
 }
 

@@ -223,7 +223,8 @@ fn decode_error(codec: &CodecName, cause: impl fmt::Display) -> Error {
 /// [`Kind::Invalid`] when the value nests deeper than 128.
 pub fn check_nesting(payload: &Payload) -> Result<()> {
     let too_deep = if *payload.codec() == *JSON {
-        json_depth(payload.bytes()) > NESTING
+        // Nearly every payload has fewer brackets in all, and counting them is ten times as fast.
+        brackets(payload.bytes()) > NESTING && json_depth(payload.bytes()) > NESTING
     } else if *payload.codec() == *MESSAGE_PACK {
         let mut unpacker = rmp_serde::Deserializer::new(&payload.bytes()[..]);
         unpacker.set_max_depth(NESTING + 1);
@@ -240,6 +241,13 @@ pub fn check_nesting(payload: &Payload) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// How many brackets open, those in strings included: no value nests deeper than that.
+fn brackets(json: &[u8]) -> usize {
+    json.iter()
+        .filter(|byte| matches!(byte, b'[' | b'{'))
+        .count()
 }
 
 /// The greatest number of brackets open at once, strings left aside. One pass, no allocation.

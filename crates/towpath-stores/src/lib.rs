@@ -7,6 +7,7 @@
 //! * `sqlite` (feature `sqlite`): one file on this machine, for several processes.
 //! * `conformance` (feature `conformance`): one named case per promise of the contract, for any store.
 //! * `faulty` (feature `conformance`): a wrapper that fails or crashes at the n-th call.
+//! * [`yardstick`] (feature `yardstick`): the bare loops beside which `towpath bench` measures a store.
 //!
 //! Users name the crate `towpath`; this one is public so that its siblings can meet, and semver
 //! covers only what the facade re-exports.
@@ -25,6 +26,27 @@ use towpath_core::url::Scheme;
 use towpath_core::{Clock, Result, Store, StoreUrl, SystemClock};
 
 pub use memory::MemoryStore;
+
+/// A bare loop over the engine of the store that `url` names, on a fresh store; `None` where there is no
+/// engine to be bare on.
+///
+/// # Errors
+///
+/// As the store says it cannot be opened.
+#[cfg(feature = "yardstick")]
+pub fn yardstick(
+    url: &StoreUrl,
+    bare: towpath_core::store::Bare,
+) -> Result<Option<Box<dyn towpath_core::store::Yardstick>>> {
+    match url.scheme() {
+        #[cfg(feature = "sqlite")]
+        Scheme::Sqlite => sqlite::yardstick::open(url, bare).map(Some),
+        _ => {
+            let _no_engine = bare;
+            Ok(None)
+        }
+    }
+}
 
 /// Opens the store that `url` names, with the clocks of the operating system.
 ///

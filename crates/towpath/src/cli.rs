@@ -48,6 +48,7 @@ pub fn main(version: &str) -> ExitCode {
 fn setup(program: Program) -> Setup {
     Setup {
         open: towpath_stores::open,
+        yardstick: towpath_stores::yardstick,
         program,
     }
 }

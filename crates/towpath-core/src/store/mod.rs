@@ -29,6 +29,7 @@ mod look;
 mod settle;
 mod upkeep;
 mod wake;
+mod yardstick;
 
 use std::fmt;
 use std::future::Future;
@@ -42,6 +43,7 @@ pub use look::{Cursor, LineCount, List, QueueRecord, Section, StateCounts, Windo
 pub use settle::{Settle, SettleRequest, Settled, StoredResult, Verdict};
 pub use upkeep::{Audit, Finding, Promoted, Pruned, Rescued, Retention};
 pub use wake::{Topic, Watch};
+pub use yardstick::{Bare, Yardstick};
 
 use crate::clock::Timestamp;
 use crate::error::Result;

@@ -45,7 +45,9 @@ pub(super) fn record(look: &mut Look<'_>, n: i64) -> Fallible<Option<Record>> {
         return Ok(None);
     };
     let mut message = bodies::read_message(look.db, &columns, n, &line)?;
-    message.saved = bodies::read_saved(look.db, n)?;
+    if columns.int(AT + 17, "scratch.saved_codec")? != 0 {
+        message.saved = bodies::read_saved(look.db, n)?;
+    }
     let claimed_at = columns.maybe_time(AT + 6, "inflight.claimed")?;
     let end = read_end(&columns)?;
     let state = state_of(
@@ -62,7 +64,10 @@ pub(super) fn record(look: &mut Look<'_>, n: i64) -> Fallible<Option<Record>> {
     let moved_at = finished_at.or(claimed_at);
     let waited_at = columns.maybe_time(AT + 2, "updated")?;
     let worker = columns.maybe_text(AT + 15, "worker.name")?;
-    let mut attempts = read_attempts(look.db, n)?;
+    let mut attempts = match columns.int(AT + 18, "attempt.n")? {
+        0 => Vec::new(),
+        _ => read_attempts(look.db, n)?,
+    };
     if let Some(end) = end.as_ref().filter(|_| state == State::Succeeded) {
         add_success(&mut attempts, end, worker.unwrap_or_default());
     }

@@ -60,5 +60,7 @@ mod tx;
 mod update;
 mod workers;
 mod writer;
+#[cfg(feature = "yardstick")]
+pub(crate) mod yardstick;
 
 pub use store::SqliteStore;

@@ -1,81 +1,105 @@
 //! Prune: deletes finished messages whose retention has ended, or that are too many.
+//!
+//! Nobody counts the finished messages as they come and go. Whether they are too many is found out by the
+//! reader, which walks a narrow table from its new end: about 30 ms for a million, in which no writer waits.
+//! What it hands to the writer is the last message that is one too many: all before it are, too, whatever
+//! has come meanwhile.
 
 use rusqlite::{Connection, OptionalExtension};
-use towpath_core::store::Pruned;
+use towpath_core::store::{Pruned, Retention};
 
 use super::error::Fallible;
+use super::reader::Look;
 use super::remove::delete;
 use super::tx::Tx;
 
-pub(super) fn prune(tx: &mut Tx<'_>, max: usize) -> Fallible<Pruned> {
-    let mut pruning = Pruning { left: max };
-    let retention = tx.retention;
-    let halves = [(0, retention.succeeded_count), (1, retention.dead_count)];
-    for (dead, _) in halves {
-        pruning.old(tx, dead)?;
-    }
-    let mut more = false;
-    for (dead, count_max) in halves {
-        more |= pruning.surplus(tx, dead, count_max)?;
-    }
-    Ok(Pruned {
-        removed: max - pruning.left,
-        more: more || is_any_old(tx)?,
-    })
+/// Where a message stands among the finished: until when it is kept, and its number.
+type Standing = (i64, i64);
+
+/// The last of each half, the succeeded and the dead, that is to go.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds([Standing; 2]);
+
+/// The last that was found to be one too many, for as long as any of those are there.
+#[derive(Debug, Default)]
+pub(super) struct Surplus {
+    found: [Option<(u64, Standing)>; 2],
 }
 
-/// A prune under way, and how many more messages it may delete.
-struct Pruning {
-    left: usize,
-}
-
-impl Pruning {
-    /// Deletes those whose retention has ended.
-    fn old(&mut self, tx: &mut Tx<'_>, dead: i64) -> Fallible<()> {
-        let sql = "SELECT kept, n FROM finished WHERE ns = ?1 AND dead = ?2 AND kept <= ?3 \
-                   ORDER BY kept, n LIMIT ?4";
-        let found = {
-            let mut statement = tx.db.prepare_cached(sql)?;
-            let now = tx.now.as_millis();
-            let rows = statement.query_map((tx.ns, dead, now, self.limit()), |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()?
-        };
-        self.delete(tx, dead, &found)
-    }
-
-    /// Deletes the first to go of those that are too many. Answers whether there are more of them.
-    fn surplus(&mut self, tx: &mut Tx<'_>, dead: i64, count_max: u64) -> Fallible<bool> {
-        let surplus = surplus(tx.db, tx.ns, dead, count_max)?;
-        let found = {
-            let sql = "SELECT kept, n FROM finished WHERE ns = ?1 AND dead = ?2 \
-                       ORDER BY kept, n LIMIT ?3";
-            let mut statement = tx.db.prepare_cached(sql)?;
-            let limit = surplus.min(self.limit());
-            let rows =
-                statement.query_map((tx.ns, dead, limit), |row| Ok((row.get(0)?, row.get(1)?)))?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()?
-        };
-        self.delete(tx, dead, &found)?;
-        Ok(i64::try_from(found.len()).unwrap_or(i64::MAX) < surplus)
-    }
-
-    fn delete(&mut self, tx: &mut Tx<'_>, dead: i64, found: &[(i64, i64)]) -> Fallible<()> {
-        let sql = "DELETE FROM finished WHERE ns = ?1 AND dead = ?2 AND kept = ?3 AND n = ?4";
-        for (kept, n) in found {
-            tx.db.prepare_cached(sql)?.execute((tx.ns, dead, kept, n))?;
-            if tells_the_same(tx.db, *n, *kept)? {
-                delete(tx, *n)?;
-            }
+/// What there is to prune; `None` when there is nothing.
+pub(super) fn bounds(
+    look: &Look<'_>,
+    surplus: &mut Surplus,
+    retention: Retention,
+) -> Fallible<Option<Bounds>> {
+    let mut bounds = Bounds([(look.clock.now().as_millis(), i64::MAX); 2]);
+    let counts = [retention.succeeded_count, retention.dead_count];
+    let mut found = false;
+    for (half, (bound, count_max)) in bounds.0.iter_mut().zip(counts).enumerate() {
+        if let Some(last) = surplus.last(look, half, count_max)? {
+            *bound = last.max(*bound);
         }
-        self.left -= found.len();
-        Ok(())
+        found |= is_any(look.db, look.ns, half, *bound)?;
     }
+    Ok(found.then_some(bounds))
+}
 
-    fn limit(&self) -> i64 {
-        i64::try_from(self.left).unwrap_or(i64::MAX)
+impl Surplus {
+    fn last(&mut self, look: &Look<'_>, half: usize, count_max: u64) -> Fallible<Option<Standing>> {
+        if let Some((former_max, last)) = self.found[half]
+            && former_max == count_max
+            && is_any(look.db, look.ns, half, last)?
+        {
+            return Ok(Some(last));
+        }
+        let sql = "SELECT kept, n FROM finished WHERE ns = ?1 AND dead = ?2 \
+                   ORDER BY kept DESC, n DESC LIMIT 1 OFFSET ?3";
+        let offset = i64::try_from(count_max).unwrap_or(i64::MAX);
+        let last = look
+            .db
+            .prepare_cached(sql)?
+            .query_row((look.ns, code(half), offset), |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()?;
+        self.found[half] = last.map(|last| (count_max, last));
+        Ok(last)
     }
+}
+
+/// Deletes at most `max` of those that stand no later than `bounds`, the first to go first.
+pub(super) fn prune(tx: &mut Tx<'_>, bounds: Bounds, max: usize) -> Fallible<Pruned> {
+    let mut pruned = Pruned::default();
+    for (half, bound) in bounds.0.into_iter().enumerate() {
+        let found = first(tx, half, bound, max - pruned.removed)?;
+        for standing in &found {
+            remove(tx, half, *standing)?;
+        }
+        pruned.removed += found.len();
+        pruned.more |= is_any(tx.db, tx.ns, half, bound)?;
+    }
+    Ok(pruned)
+}
+
+fn first(tx: &Tx<'_>, half: usize, bound: Standing, max: usize) -> Fallible<Vec<Standing>> {
+    let sql = "SELECT kept, n FROM finished WHERE ns = ?1 AND dead = ?2 AND (kept, n) <= (?3, ?4) \
+               ORDER BY kept, n LIMIT ?5";
+    let mut statement = tx.db.prepare_cached(sql)?;
+    let max = i64::try_from(max).unwrap_or(i64::MAX);
+    let params = (tx.ns, code(half), bound.0, bound.1, max);
+    let rows = statement.query_map(params, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn remove(tx: &mut Tx<'_>, half: usize, (kept, n): Standing) -> Fallible<()> {
+    let sql = "DELETE FROM finished WHERE ns = ?1 AND dead = ?2 AND kept = ?3 AND n = ?4";
+    tx.db
+        .prepare_cached(sql)?
+        .execute((tx.ns, code(half), kept, n))?;
+    if tells_the_same(tx.db, n, kept)? {
+        delete(tx, n)?;
+    }
+    Ok(())
 }
 
 /// Whether the message itself says that it is kept until then. If it does not, it is not what ended.
@@ -84,24 +108,14 @@ fn tells_the_same(db: &Connection, n: i64, kept: i64) -> Fallible<bool> {
     Ok(db.prepare_cached(sql)?.exists((n, kept))?)
 }
 
-/// By how many the finished messages exceed `count_max`. Nobody counts them as they come and go, so
-/// this reads a narrow table from its end: about 30 ms for a million, and next to nothing for few.
-fn surplus(db: &Connection, ns: i64, dead: i64, count_max: u64) -> Fallible<i64> {
-    let sql = "SELECT COUNT(*) FROM finished WHERE ns = ?1 AND dead = ?2";
-    let count: i64 = db
-        .prepare_cached(sql)?
-        .query_row((ns, dead), |row| row.get(0))?;
-    let surplus = count.saturating_sub(i64::try_from(count_max).unwrap_or(i64::MAX));
-    // To SQLite a limit below zero is none.
-    Ok(surplus.max(0))
+/// Whether any of this half stands no later than `bound`.
+fn is_any(db: &Connection, ns: i64, half: usize, (kept, n): Standing) -> Fallible<bool> {
+    let sql =
+        "SELECT 1 FROM finished WHERE ns = ?1 AND dead = ?2 AND (kept, n) <= (?3, ?4) LIMIT 1";
+    Ok(db.prepare_cached(sql)?.exists((ns, code(half), kept, n))?)
 }
 
-fn is_any_old(tx: &Tx<'_>) -> Fallible<bool> {
-    let sql = "SELECT 1 FROM finished WHERE ns = ?1 AND dead IN (0, 1) AND kept <= ?2 LIMIT 1";
-    let found = tx
-        .db
-        .prepare_cached(sql)?
-        .query_row((tx.ns, tx.now.as_millis()), |_| Ok(()))
-        .optional()?;
-    Ok(found.is_some())
+/// What `finished.dead` says.
+fn code(half: usize) -> i64 {
+    i64::from(half == 1)
 }

@@ -15,6 +15,7 @@ use super::error::Fallible;
 use super::footing::Footing;
 use super::lines::Lines;
 use super::locks::Locks;
+use super::prune::Surplus;
 use super::store::Shared;
 
 /// What a verb that looks works with: one snapshot of the store.
@@ -55,6 +56,7 @@ impl Look<'_> {
 pub(super) struct Memory {
     pub(super) counts: Kept<StateCounts>,
     pub(super) queues: Kept<Vec<QueueRecord>>,
+    pub(super) surplus: Surplus,
 }
 
 /// A look that somebody waits for.

@@ -4,7 +4,14 @@
 /// The statement in `sql/NAME.sql`.
 macro_rules! statement {
     ($name:literal) => {
-        const { $crate::sqlite::statement::body(include_str!(concat!("sql/", $name, ".sql"))) }
+        const {
+            $crate::sqlite::statement::body(include_str!(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/src/sqlite/sql/",
+                $name,
+                ".sql"
+            )))
+        }
     };
 }
 pub(super) use statement;

@@ -413,7 +413,17 @@ impl Store for SqliteStore {
     }
 
     fn prune(&self, max: usize) -> Answer<'_, Pruned> {
-        self.write_whole(Lane::Bulk, max, move |tx| prune::prune(tx, max))
+        Box::pin(async move {
+            let retention = self.shared.retention();
+            let bounds = self
+                .look(move |look, memory| prune::bounds(look, &mut memory.surplus, retention))
+                .await?;
+            let Some(bounds) = bounds else {
+                return Ok(Pruned::default());
+            };
+            let prune = move |tx: &mut Tx<'_>| prune::prune(tx, bounds, max);
+            self.write_whole(Lane::Bulk, max, prune).await
+        })
     }
 
     fn audit(&self, after: Option<Cursor>, max: usize) -> Answer<'_, Audit> {

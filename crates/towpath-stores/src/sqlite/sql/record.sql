@@ -1,4 +1,5 @@
--- All that is known of a message, but for its attempts.
+-- All that is known of a message, but for what was saved and for its attempts: it tells whether there
+-- are any, because most messages have none and lists read very many.
 -- ?1 n
 SELECT message.id, message.priority, message.claims, message.retries, message.losses,
   message.strays, message.snoozes, message.submitted, message.start_after, message.start_at,
@@ -7,7 +8,8 @@ SELECT message.id, message.priority, message.claims, message.retries, message.lo
   inflight.claims, inflight.claimed,
   outcome.state, outcome.claims, outcome.finished, outcome.kept, outcome.reason, outcome.started,
   outcome.result_kind, outcome.result_size,
-  worker.name, scratch.details
+  worker.name, scratch.details, scratch.saved_codec IS NOT NULL,
+  EXISTS (SELECT 1 FROM attempt WHERE attempt.n = message.n)
 FROM message
 LEFT JOIN inflight ON inflight.n = message.n
 LEFT JOIN outcome ON outcome.n = message.n

@@ -1,0 +1,77 @@
+//! Runs the bare loops, on threads of their own.
+
+use std::time::Duration;
+
+use towpath_core::MessageId;
+use towpath_core::store::{Bare, Yardstick};
+
+use super::Bench;
+use super::meter::{Meter, Sample};
+use crate::exit::Result;
+
+/// What one run over a fresh store gave.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Run {
+    pub(super) submit: Sample,
+    /// Settle and claim in one step, until nothing is left.
+    pub(super) exchange: Sample,
+}
+
+/// How much to run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Load {
+    pub(super) messages: usize,
+    pub(super) batch: usize,
+    /// Bytes of a payload.
+    pub(super) payload: usize,
+}
+
+/// `None` where the engine has no such bare loop.
+pub(super) async fn run(bench: &Bench<'_>, bare: Bare, load: Load) -> Result<Option<Run>> {
+    let site = bench.ground.fresh()?;
+    let Some(mut yardstick) = bench.ground.bare(&site, bare)? else {
+        return Ok(None);
+    };
+    let done = tokio::task::spawn_blocking(move || {
+        let run = loops(&mut *yardstick, load);
+        drop(yardstick);
+        run
+    });
+    let run = done
+        .await
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+    drop(site);
+    Ok(Some(run?))
+}
+
+fn loops(yardstick: &mut dyn Yardstick, load: Load) -> towpath_core::Result<Run> {
+    let ids: Vec<MessageId> = (0..load.messages).map(|_| MessageId::new()).collect();
+    let payload = format!("\"{}\"", "x".repeat(load.payload - 2));
+    let meter = Meter::start();
+    for batch in ids.chunks(load.batch) {
+        yardstick.submit(batch, payload.as_bytes())?;
+    }
+    let submit = meter.stop(ids.len());
+    let meter = Meter::start();
+    let mut done = 0;
+    loop {
+        let claimed = yardstick.exchange(load.batch)?;
+        if claimed == 0 {
+            break;
+        }
+        done += claimed;
+    }
+    let exchange = meter.stop(done);
+    assert_eq!(done, ids.len(), "a bare loop hands out what it was given");
+    Ok(Run { submit, exchange })
+}
+
+/// For engines without a bare loop: nothing to compare with.
+pub(super) fn samples(runs: &[Option<Run>], of: impl Fn(&Run) -> Sample) -> Option<Vec<Sample>> {
+    runs.iter().map(|run| run.as_ref().map(&of)).collect()
+}
+
+/// A pause between two measurements, so that one does not pay for what the other left to write.
+pub(super) async fn settle_down() {
+    tokio::time::sleep(Duration::from_millis(20)).await;
+}

@@ -1,0 +1,94 @@
+//! From a submit in this process to the start of its handler in another, and what an idle worker costs.
+
+use std::time::Duration;
+
+use towpath_core::{Clock as _, SystemClock};
+use towpath_runtime::Broker;
+
+use super::figure::{Bound, Figure, Of, Spread, Unit, quantile};
+use super::peer::Ask;
+use super::remote::Remote;
+use super::{Bench, Phase, tasks};
+use crate::exit::Result;
+
+/// Messages per round.
+const MESSAGES: usize = 300;
+/// Between two of them: the worker is idle again by then.
+const PAUSE: Duration = Duration::from_millis(8);
+const IDLE: Duration = Duration::from_secs(4);
+
+pub(super) async fn run(bench: &Bench<'_>) -> Result<Vec<Figure>> {
+    if !bench.ground.is_shared() {
+        return Ok(Vec::new());
+    }
+    let site = bench.ground.fresh()?;
+    let broker = Broker::new(bench.ground.open(&site)?);
+    let mut worker = Remote::worker(&site).await?;
+    let (mut p50, mut p99, mut most, mut idle) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let step = bench
+        .progress
+        .phase("latency between two processes", bench.args.rounds);
+    for _ in 0..bench.args.rounds {
+        let mut latencies = round(&broker, &mut worker).await?;
+        p50.push(quantile(&mut latencies, 0.50));
+        p99.push(quantile(&mut latencies, 0.99));
+        most.push(quantile(&mut latencies, 1.0));
+        let before = worker.ask(Ask::Cpu).await?.cpu_us;
+        tokio::time::sleep(IDLE).await;
+        let used = worker.ask(Ask::Cpu).await?.cpu_us - before;
+        idle.push(used / (IDLE.as_secs_f64() * 1e6) * 100.0);
+        step.advance();
+    }
+    worker.stop().await?;
+    broker.store().close().await?;
+    let figure = |what: &str, unit, values: Vec<f64>| {
+        Figure::new(Phase::Latency, what, unit, Spread::of(values))
+    };
+    Ok(vec![
+        figure(
+            "submit to start elsewhere, idle worker: p50",
+            Unit::Millis,
+            p50,
+        )
+        .target(Of::Value, Bound::AtMost(0.5)),
+        figure(
+            "submit to start elsewhere, idle worker: p99",
+            Unit::Millis,
+            p99,
+        )
+        .target(Of::Value, Bound::AtMost(5.0)),
+        figure(
+            "submit to start elsewhere, idle worker: max",
+            Unit::Millis,
+            most,
+        ),
+        figure("an idle worker, of one core", Unit::Percent, idle)
+            .target(Of::Value, Bound::AtMost(0.5)),
+    ])
+}
+
+/// One message at a time, each when the one before was run.
+async fn round(broker: &Broker, worker: &mut Remote) -> Result<Vec<f64>> {
+    let clock = SystemClock::new();
+    let task = tasks::stamp();
+    for _ in 0..MESSAGES {
+        // Spread, so that nothing that happens every few milliseconds is always met or always missed.
+        tokio::time::sleep(PAUSE.mul_f64(0.5 + fastrand_f64())).await;
+        broker
+            .submit_to(&task, tasks::nanos(clock.uptime()))
+            .await?;
+    }
+    let mut latencies = Vec::with_capacity(MESSAGES);
+    while latencies.len() < MESSAGES {
+        tokio::time::sleep(PAUSE).await;
+        latencies.extend(worker.ask(Ask::Latencies).await?.latencies_ms);
+    }
+    Ok(latencies)
+}
+
+/// A number from 0 to 1, from the randomness of ids.
+fn fastrand_f64() -> f64 {
+    let id = towpath_core::MessageId::new();
+    let low = id.as_bytes()[12..].try_into().map(u32::from_be_bytes);
+    f64::from(low.unwrap_or(0)) / f64::from(u32::MAX)
+}
