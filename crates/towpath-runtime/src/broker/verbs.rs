@@ -96,7 +96,7 @@ impl Broker {
     ///
     /// Per draft as [`submit`](Broker::submit); as a whole when the store is out of reach: the
     /// drafts of steps before that were accepted.
-    pub async fn submit_many(&self, drafts: Vec<Draft>) -> Result<Vec<Result<MessageId>>> {
+    pub async fn submit_many(&self, mut drafts: Vec<Draft>) -> Result<Vec<Result<MessageId>>> {
         if let Some(problem) = &self.shared.problem {
             return Err(problem.clone());
         }
@@ -104,17 +104,11 @@ impl Broker {
             .iter()
             .map(|draft| self.check(draft).map(|()| draft.id))
             .collect();
-        let sound = answers
-            .iter()
-            .enumerate()
-            .filter(|(_, a)| a.is_ok())
-            .map(|(i, _)| i);
-        let mut sound: std::collections::VecDeque<usize> = sound.collect();
-        let mut drafts = drafts
-            .into_iter()
-            .enumerate()
-            .filter_map(|(i, draft)| answers[i].is_ok().then_some(draft))
-            .collect::<Vec<_>>();
+        let mut sound: std::collections::VecDeque<usize> =
+            (0..drafts.len()).filter(|i| answers[*i].is_ok()).collect();
+        // In place: nearly always all of them stay.
+        let mut at = 0..drafts.len();
+        drafts.retain(|_| at.next().is_some_and(|i| answers[i].is_ok()));
         while !drafts.is_empty() {
             let rest = drafts.split_off(drafts.len().min(limits::BATCH));
             let hooks = self.hooked(&drafts);

@@ -76,7 +76,7 @@ pub(super) fn start(
         phases.clone(),
     ));
     loops.spawn(run(
-        pruner::Pruner(shared.clone()),
+        pruner::Pruner::new(shared.clone()),
         shared.clone(),
         phases.clone(),
     ));
