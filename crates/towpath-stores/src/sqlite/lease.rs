@@ -31,6 +31,7 @@ pub(super) fn join(tx: &mut Tx<'_>, card: &WorkerCard, lease: Duration) -> Falli
     }
     // The lock comes first: a lease without one would wait for its end instead of being seen at once.
     tx.locks.hold(incarnation)?;
+    let_go_of_lost_lives(tx, incarnation)?;
     let sql =
         "INSERT INTO worker (id, ns, name, listens, joined, tasks) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     tx.db.prepare_cached(sql)?.execute(params![
@@ -50,6 +51,17 @@ pub(super) fn join(tx: &mut Tx<'_>, card: &WorkerCard, lease: Duration) -> Falli
     tx.db
         .prepare_cached(statement!("forget_workers"))?
         .execute([GONE_MAX])?;
+    Ok(())
+}
+
+/// Lets go of the locks of lives that were lost meanwhile: whoever rescued them could not take those from
+/// this process, which lives.
+fn let_go_of_lost_lives(tx: &mut Tx<'_>, joining: IncarnationId) -> Fallible<()> {
+    for held in tx.locks.held_here() {
+        if held != joining && tx.alive(held)?.is_none() {
+            tx.gone.push(held);
+        }
+    }
     Ok(())
 }
 

@@ -56,6 +56,11 @@ impl Locks {
         Ok(())
     }
 
+    /// Whose locks this handle holds.
+    pub(super) fn held_here(&self) -> Vec<IncarnationId> {
+        self.held().keys().copied().collect()
+    }
+
     fn make(&self, path: &Path) -> io::Result<File> {
         self.make_directory()?;
         // Only a sweeper that mistakes the fresh file for an abandoned one can make it fail.

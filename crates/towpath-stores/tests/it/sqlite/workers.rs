@@ -7,7 +7,7 @@ use towpath_core::store::WorkerCard;
 use towpath_core::{Clock, IncarnationId, Kind, Timestamp};
 use towpath_stores::conformance::Worker;
 
-use super::place::{Place, every_t, submit};
+use super::place::{Place, every_t, queue, submit};
 
 pub(super) fn card(incarnation: IncarnationId) -> WorkerCard {
     WorkerCard {
@@ -38,6 +38,22 @@ async fn whoever_can_take_the_lock_of_a_worker_rescues_at_once() {
     assert_eq!(two.counts().await.unwrap().ready, 2);
     let lock = format!("{}.workers/{}", place.path().display(), worker.incarnation);
     assert!(!std::fs::exists(lock).unwrap());
+}
+
+#[tokio::test]
+async fn a_worker_that_joins_again_lets_go_of_the_lock_of_its_lost_life() {
+    let place = Place::new();
+    let (one, two) = (place.store(), place.store());
+    Worker::join(one.clone()).await;
+    place.clock.advance(towpath_core::limits::LEASE);
+    // Its process lives, so nobody else can take the lock from it.
+    assert_eq!(two.rescue(10).await.unwrap().workers, 1);
+    let fresh = Worker::join(one.clone()).await;
+    // Files are removed after the answer, and before the next batch.
+    one.pause(queue("q"), true).await.unwrap();
+    let locks = std::fs::read_dir(format!("{}.workers", place.path().display())).unwrap();
+    let locks: Vec<_> = locks.map(|lock| lock.unwrap().file_name()).collect();
+    assert_eq!(locks, [fresh.incarnation.to_string().as_str()]);
 }
 
 #[tokio::test]
