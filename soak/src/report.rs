@@ -59,6 +59,7 @@ pub struct Times {
     pub arrival: Quantiles,
     pub start: Quantiles,
     pub recovery: Quantiles,
+    pub recovery_frozen: Quantiles,
     pub recovery_again: Quantiles,
 }
 
@@ -120,6 +121,7 @@ impl Report {
                 arrival: tally.arrival.quantiles(),
                 start: tally.start.quantiles(),
                 recovery: tally.recovery.quantiles(),
+                recovery_frozen: tally.recovery_frozen.quantiles(),
                 recovery_again: tally.recovery_again.quantiles(),
             },
             storage,
@@ -191,13 +193,14 @@ impl Report {
         ]
     }
 
-    fn times(&self) -> [(&'static str, Quantiles); 5] {
+    fn times(&self) -> [(&'static str, Quantiles); 6] {
         let times = &self.times;
         [
             ("submit, call to answer", times.submit),
             ("submit, arrival to answer", times.arrival),
             ("start, due to first run", times.start),
             ("recovery, kill to run elsewhere", times.recovery),
+            ("  while somebody was frozen", times.recovery_frozen),
             (
                 "  of messages lost before (they wait)",
                 times.recovery_again,

@@ -71,6 +71,13 @@ impl Chronicle {
         self.deaths.get(&process).copied()
     }
 
+    /// Whether somebody was frozen at some moment between these two.
+    pub fn anybody_frozen(&self, from: u64, to: u64) -> bool {
+        self.freezes
+            .iter()
+            .any(|span| span.from <= to && from <= span.to + AFTER_FREEZE)
+    }
+
     /// Why a message that had this run ran again.
     pub fn why_again(&self, before: &Attempt, again: &Attempt) -> Option<Cause> {
         let unsettled_at = |from: u64| {

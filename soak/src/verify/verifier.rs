@@ -135,6 +135,8 @@ pub struct Tally {
     pub late_ends: u64,
     /// From a kill to the run elsewhere of what was running, the first time a message was lost.
     pub recovery: Durations,
+    /// The same where somebody was frozen meanwhile, who may have held the message or the store.
+    pub recovery_frozen: Durations,
     /// The same for messages that had been lost before, which wait for a backoff.
     pub recovery_again: Durations,
     /// From the call of a submit to its answer.
@@ -268,6 +270,8 @@ impl<'a> Verifier<'a> {
                     .map_or(0, |death| death.from);
                 let recovery = if *lost_before {
                     &mut self.tally.recovery_again
+                } else if self.chronicle.anybody_frozen(death, again.began) {
+                    &mut self.tally.recovery_frozen
                 } else {
                     &mut self.tally.recovery
                 };

@@ -168,6 +168,23 @@ fn a_second_run_that_nothing_explains_is_found() {
 }
 
 #[test]
+fn a_recovery_while_somebody_was_frozen_counts_apart() {
+    let mut events = vec![accepted(), seen(Kind::Began, 2, 1, 2 * SECOND)];
+    events.extend(run(3, 2, 5 * SECOND));
+    let mut chronicle = killed(2, 3 * SECOND);
+    let tally = check(&chronicle, &events, Standing::Succeeded, &[]);
+    assert_eq!(tally.recovery.quantiles().count, 1);
+    chronicle.froze(Span {
+        process: 4,
+        from: 4 * SECOND,
+        to: 9 * SECOND,
+    });
+    let tally = check(&chronicle, &events, Standing::Succeeded, &[]);
+    assert_eq!(tally.recovery_frozen.quantiles().count, 1);
+    assert_eq!(tally.recovery.quantiles().count, 0);
+}
+
+#[test]
 fn a_retry_explains_a_second_run_if_it_was_asked_for() {
     let mut events = vec![
         accepted(),
