@@ -1,8 +1,11 @@
 //! The project's own commands, run as `cargo xtask …`.
 //!
 //! `test` is everything that must be green before a commit; `tidy` is our own rules alone. The steps of
-//! the one stand in a table in `test/steps.rs`, the rules of the other in `tidy/rules.rs`.
+//! the one stand in a table in `test/steps.rs`, the rules of the other in `tidy/rules.rs`. `instructions`
+//! counts what a message costs, `fuzz` feeds hostile input to everything that reads some.
 
+mod fuzz;
+mod instructions;
 mod program;
 mod soak;
 mod test;
@@ -34,6 +37,10 @@ enum Verb {
     Test(test::Arguments),
     /// Check our own rules: arrows between crates, module heads, leftovers, lengths, links.
     Tidy(tidy::Arguments),
+    /// Count the instructions per message, and compare them with those that are kept.
+    Instructions(instructions::Arguments),
+    /// Run the fuzz targets one after the other.
+    Fuzz(fuzz::Arguments),
     /// Load, kill and freeze real processes, and verify what became of every message.
     Soak(soak::Arguments),
 }
@@ -42,6 +49,8 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().verb {
         Verb::Test(arguments) => test::run(&arguments),
         Verb::Tidy(arguments) => tidy::run(&arguments),
+        Verb::Instructions(arguments) => instructions::run(&arguments),
+        Verb::Fuzz(arguments) => fuzz::run(&arguments),
         Verb::Soak(arguments) => soak::run(&arguments),
     };
     // Returning the error from `main` would add a backtrace of ours, which tells nothing about the check.

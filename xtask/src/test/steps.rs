@@ -1,9 +1,10 @@
 //! The steps of `cargo xtask test`, their order, and the loop that runs them.
 //!
 //! The order is made for two cores. What needs no compiler comes first. Then come the steps that only
-//! type-check, then those that build and run. All but `default` and `bare` name the whole workspace with all
-//! features and the same profile: cargo chooses the features of a shared dependency from the packages
-//! it was asked for, so `-p one-crate` would compile much of the graph once more.
+//! type-check, then those that build and run; the one that needs a release build is last. All but
+//! `default`, `bare` and `instructions` name the whole workspace with all features and the same profile:
+//! cargo chooses the features of a shared dependency from the packages it was asked for, so
+//! `-p one-crate` would compile much of the graph once more.
 
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use super::{examples, suite};
+use crate::instructions;
 use crate::program::{Echo, Program};
 use crate::tidy;
 
@@ -79,6 +81,11 @@ const STEPS: &[Step] = &[
         about: "each program in crates/towpath/examples ends with exit code 0",
         run: examples::run,
     },
+    Step {
+        name: "instructions",
+        about: "no verb of a store costs more instructions than are kept",
+        run: instructions::check,
+    },
 ];
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -124,14 +131,14 @@ fn announce(step: &Step, echo: Echo) {
     if echo == Echo::Live {
         println!("── {}: {}", step.name, step.about);
     } else if std::io::stdout().is_terminal() {
-        print!("{:<9} …\r", step.name);
+        print!("{:<12} …\r", step.name);
         // Only a courtesy to the person who waits: nothing depends on it.
         let _ = std::io::stdout().flush();
     }
 }
 
 fn report(step: &Step, time: Duration, note: &str) {
-    let line = format!("{:<9} {:>8}  {note}", step.name, seconds(time));
+    let line = format!("{:<12} {:>8}  {note}", step.name, seconds(time));
     println!("{}", line.trim_end());
 }
 
@@ -142,7 +149,7 @@ fn seconds(time: Duration) -> String {
 fn steps_help() -> String {
     let lines = STEPS
         .iter()
-        .map(|step| format!("  {:<9} {}\n", step.name, step.about));
+        .map(|step| format!("  {:<12} {}\n", step.name, step.about));
     format!("Steps, in order:\n{}", lines.collect::<String>())
 }
 
