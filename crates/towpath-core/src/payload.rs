@@ -67,8 +67,16 @@ struct Encoded {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stored {
+    #[serde(default, deserialize_with = "present")]
     payload: Option<Box<serde_json::value::RawValue>>,
     encoded: Option<Encoded>,
+}
+
+/// A value that is there, be it `null`: that is the payload of `()` and of `None`.
+fn present<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Box<serde_json::value::RawValue>>, D::Error> {
+    Box::deserialize(deserializer).map(Some)
 }
 
 #[derive(Serialize)]
@@ -129,6 +137,12 @@ mod tests {
         let binary = Payload::new(CodecName::new("msgpack").unwrap(), vec![0x92, 1, 2]);
         let text = round_trip(&binary);
         assert_eq!(text, r#"{"encoded":{"codec":"msgpack","base64":"kgEC"}}"#);
+    }
+
+    #[test]
+    fn a_payload_that_is_null_survives() {
+        assert_eq!(round_trip(&Payload::json("null")), r#"{"payload":null}"#);
+        assert!(serde_json::from_str::<Payload>(r#"{"encoded":null}"#).is_err());
     }
 
     #[test]
