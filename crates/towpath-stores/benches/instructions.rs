@@ -13,8 +13,8 @@ use towpath_core::store::{
     Claim, Selection, Settle, SettleRequest, StoredResult, Verdict, WorkerCard,
 };
 use towpath_core::{
-    Draft, IncarnationId, ManualClock, MessageId, Payload, Store, StoreUrl, TaskName, Timestamp,
-    Token, limits,
+    Draft, IncarnationId, ManualClock, Message, MessageId, Payload, Store, StoreUrl, TaskName,
+    Timestamp, Token, limits,
 };
 
 /// How many messages one verb takes, and how many a phase does in all: enough that what a phase does once
@@ -153,7 +153,7 @@ impl Bench {
         let claimed = self.runtime.block_on(self.store.claim(claim));
         let claimed = claimed.expect("the worker has joined");
         assert_eq!(claimed.len(), max);
-        claimed.iter().map(|message| message.token()).collect()
+        claimed.iter().map(Message::token).collect()
     }
 
     /// Settles, and claims as many as asked for in the same step.
@@ -175,7 +175,7 @@ impl Bench {
         let settled = settled.expect("the worker has joined");
         assert!(settled.items.iter().all(Result::is_ok));
         assert_eq!(settled.claimed.len(), max);
-        settled.claimed.iter().map(|m| m.token()).collect()
+        settled.claimed.iter().map(Message::token).collect()
     }
 
     fn asked(&mut self, max: usize) -> Claim {
