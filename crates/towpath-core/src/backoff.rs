@@ -102,8 +102,9 @@ fn millis(duration: Duration) -> Value {
 ///
 /// A formula that is named has a ceiling of 1 hour, no floor, and no wait at zero incidents; set other
 /// bounds by name. The default of tasks that name none is alsek's, whose settings this format shares:
-/// exponential, between 1 minute and 1 hour. Jitter adds up to a tenth on top, so that messages that
-/// failed together do not come back together.
+/// exponential, between 1 minute and 1 hour. Jitter adds up to a tenth on top, also on top of the ceiling,
+/// so that messages that failed together do not come back together. No wait is longer than
+/// [`LONGEST`](crate::limits::LONGEST), jitter included.
 ///
 /// ```
 /// use std::time::Duration;
@@ -187,7 +188,8 @@ impl Backoff {
         self
     }
 
-    /// Never waits more than that, jitter apart. A ceiling below the floor lowers the floor to it.
+    /// Never waits more than that, jitter apart: it is added to what the ceiling leaves, or all who have
+    /// reached the ceiling would come back together. A ceiling below the floor lowers the floor to it.
     #[must_use]
     pub fn ceiling(mut self, ceiling: Duration) -> Self {
         self.ceiling = Some(ceiling);
@@ -232,10 +234,12 @@ impl Backoff {
             .min(crate::limits::LONGEST)
     }
 
-    /// The wait before retry number `incidents`, with jitter from `random` in 0..1.
+    /// The wait before retry number `incidents`, with jitter from `random` in 0..1; at most
+    /// [`LONGEST`](crate::limits::LONGEST).
     pub fn delay(&self, incidents: u32, random: f64) -> Duration {
         let delay = self.get(incidents);
-        delay + delay.mul_f64(self.jitter * random.clamp(0.0, 1.0))
+        let jitter = delay.mul_f64(self.jitter * random.clamp(0.0, 1.0));
+        (delay + jitter).min(crate::limits::LONGEST)
     }
 
     /// What is stored with a message to make this backoff again.
@@ -495,6 +499,19 @@ mod tests {
         assert_eq!(backoff.delay(1, 0.0), Duration::from_secs(100));
         assert_eq!(backoff.delay(1, 1.0), Duration::from_secs(110));
         assert_eq!(backoff.delay(1, 7.0), Duration::from_secs(110));
+    }
+
+    #[test]
+    fn jitter_goes_beyond_the_ceiling_and_never_beyond_the_longest_wait() {
+        let hour = Duration::from_secs(3_600);
+        let at_ceiling = Backoff::constant(hour * 2).jitter(0.5);
+        assert_eq!(at_ceiling.get(1), hour);
+        assert_eq!(at_ceiling.delay(1, 1.0), hour.mul_f64(1.5));
+        let longest = crate::limits::LONGEST;
+        for wait in [longest, Duration::MAX] {
+            let longer = Backoff::constant(wait).unbounded().jitter(1.0);
+            assert_eq!(longer.delay(1, 1.0), longest);
+        }
     }
 
     #[test]
