@@ -32,12 +32,18 @@ pub enum Durability {
 /// `sqlite:` and `sqlite://` take everything up to the first `?` as the path, character by
 /// character. Settings: `namespace=NAME` on every store, `durability=normal|full` on SQLite.
 ///
+/// What would end a path or a setting too early is written `%3F` for `?`, `%26` for `&` and `%25` for
+/// `%`. Any other `%` is just that: `a%20b` is a path of six characters. So every URL that is printed
+/// is read again as the same store, whatever its path and namespace. Only a path that is empty or
+/// contains NUL has no URL; such a path names no file, and no store can be opened there.
+///
 /// ```
 /// use towpath_core::StoreUrl;
 /// let url: StoreUrl = "sqlite:///var/lib/jobs.db?namespace=mail".parse()?;
 /// assert_eq!(url.path(), "/var/lib/jobs.db");
 /// assert_eq!(url.namespace().as_str(), "mail");
 /// assert!("jobs.db".parse::<StoreUrl>().is_err());
+/// assert_eq!(StoreUrl::sqlite("what?.db").to_string(), "sqlite:what%3F.db");
 /// # Ok::<(), towpath_core::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +94,20 @@ impl StoreUrl {
         self.durability
     }
 
+    /// Whether a store can be there.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] when the path names no file: it is empty or contains NUL.
+    pub fn check(&self) -> Result<()> {
+        if self.scheme == Scheme::Sqlite && (self.path.is_empty() || self.path.contains('\0')) {
+            return Err(Error::invalid(
+                "store URL: sqlite: names no file; write sqlite:PATH",
+            ));
+        }
+        Ok(())
+    }
+
     /// The same store, another namespace.
     #[must_use]
     pub fn with_namespace(mut self, namespace: Namespace) -> Self {
@@ -123,12 +143,9 @@ impl FromStr for StoreUrl {
             }
             "sqlite" => {
                 let path = path.strip_prefix("//").unwrap_or(path);
-                if path.is_empty() || path.contains('\0') {
-                    return Err(Error::invalid(
-                        "store URL: sqlite: names no file; write sqlite:PATH",
-                    ));
-                }
-                Self::sqlite(path)
+                let url = Self::sqlite(unescape(path));
+                url.check()?;
+                url
             }
             "redis" | "rediss" | "valkey" | "postgres" | "postgresql" => {
                 return Err(Error::new(
@@ -147,6 +164,46 @@ impl FromStr for StoreUrl {
         };
         url.with_settings(query)
     }
+}
+
+/// What is written for a character that has a meaning in a URL. So few that paths stay what they are: one
+/// with `%20` in it is no path with a space.
+const ESCAPES: [(&str, char); 3] = [("%25", '%'), ("%26", '&'), ("%3F", '?')];
+
+/// The character that is escaped at the start of `text`.
+fn escaped(text: &str) -> Option<char> {
+    let start = text.get(..3)?;
+    let found = ESCAPES
+        .iter()
+        .find(|(escape, _)| start.eq_ignore_ascii_case(escape));
+    found.map(|(_, c)| *c)
+}
+
+/// Writes `text` so that no `end` is in it, and [`unescape`] reads the same text again.
+fn escape(text: &str, end: char) -> String {
+    let mut written = String::with_capacity(text.len());
+    for (at, c) in text.char_indices() {
+        // A `%` need not be escaped where nothing would be read into it.
+        let plain = c != end && (c != '%' || escaped(&text[at..]).is_none());
+        match ESCAPES.iter().find(|(_, special)| *special == c) {
+            Some((escape, _)) if !plain => written.push_str(escape),
+            _ => written.push(c),
+        }
+    }
+    written
+}
+
+fn unescape(text: &str) -> String {
+    let mut read = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('%') {
+        read.push_str(&rest[..at]);
+        let (c, len) = escaped(&rest[at..]).map_or(('%', 1), |c| (c, 3));
+        read.push(c);
+        rest = &rest[at + len..];
+    }
+    read.push_str(rest);
+    read
 }
 
 /// The start of what a user wrote, in quotes. What stands before an `@` is a user and his password, so
@@ -170,7 +227,7 @@ impl StoreUrl {
         }
         for (name, value) in settings {
             match (name, value) {
-                ("namespace", value) => self.namespace = Namespace::new(value)?,
+                ("namespace", value) => self.namespace = Namespace::new(unescape(value))?,
                 ("durability", "normal") => self.durability = Durability::Normal,
                 ("durability", "full") => self.durability = Durability::Full,
                 ("durability", _) => {
@@ -193,13 +250,18 @@ impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.scheme {
             Scheme::Memory => f.write_str("memory:")?,
-            // Two slashes that begin a path would be read as those of the scheme.
-            Scheme::Sqlite if self.path.starts_with("//") => write!(f, "sqlite://{}", self.path)?,
-            Scheme::Sqlite => write!(f, "sqlite:{}", self.path)?,
+            Scheme::Sqlite => {
+                f.write_str("sqlite:")?;
+                if self.path.starts_with("//") {
+                    // Those of the path would be read as those of the scheme.
+                    f.write_str("//")?;
+                }
+                f.write_str(&escape(&self.path, '?'))?;
+            }
         }
         let mut separator = '?';
         let mut setting = |name: &str, value: &str| {
-            let written = write!(f, "{separator}{name}={value}");
+            let written = write!(f, "{separator}{name}={}", escape(value, '&'));
             separator = '&';
             written
         };
@@ -216,6 +278,7 @@ impl fmt::Display for StoreUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn all_after_the_slashes_is_the_path() {
@@ -245,6 +308,45 @@ mod tests {
         let url: StoreUrl = "sqlite:////a/b.db".parse().unwrap();
         assert_eq!(url.path(), "//a/b.db");
         assert_eq!(url.to_string().parse::<StoreUrl>().unwrap(), url);
+    }
+
+    #[test]
+    fn few_characters_are_escaped_and_plain_paths_stay_as_they_are() {
+        let check = |path: &str, namespace: &str, text: &str| {
+            let url = StoreUrl::sqlite(path).with_namespace(Namespace::new(namespace).unwrap());
+            assert_eq!(url.to_string(), text);
+            assert_eq!(text.parse::<StoreUrl>().unwrap(), url, "{text}");
+        };
+        check("a b&c=%20:%.db", "towpath", "sqlite:a b&c=%20:%.db");
+        check("what?.db", "towpath", "sqlite:what%3F.db");
+        check("50%25.db", "towpath", "sqlite:50%2525.db");
+        check("%?", "%&", "sqlite:%%3F?namespace=%%26");
+        check(
+            "a.db",
+            "this&that?=%",
+            "sqlite:a.db?namespace=this%26that?=%",
+        );
+        let lower: StoreUrl = "sqlite:a%3fb".parse().unwrap();
+        assert_eq!(lower.path(), "a?b");
+    }
+
+    proptest! {
+        /// Found by a fuzzer: `&` in a namespace and `?` in a path were read as the end of them.
+        #[test]
+        fn every_url_is_read_again_as_the_same_store(
+            path in "([%?&=:/@a2356Ffé]|%25|%3[Ff]){1,12}",
+            namespace in "([%?&=a2356Ffé]|%26){1,12}",
+            full in any::<bool>(),
+            memory in any::<bool>(),
+        ) {
+            let durability = if full { Durability::Full } else { Durability::Normal };
+            let url = if memory { StoreUrl::memory() } else { StoreUrl::sqlite(path) };
+            let url = url
+                .with_namespace(Namespace::new(namespace).unwrap())
+                .with_durability(durability);
+            let text = url.to_string();
+            prop_assert_eq!(text.parse::<StoreUrl>().unwrap(), url, "{}", text);
+        }
     }
 
     #[test]

@@ -139,12 +139,13 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// [`Kind::Unsupported`] when the URL is not of an SQLite store.
+    /// [`Kind::Unsupported`] when the URL is not of an SQLite store, [`Kind::Invalid`] when it names no file.
     pub fn open(url: &StoreUrl, clock: Arc<dyn Clock>) -> Result<Self> {
         if url.scheme() != Scheme::Sqlite {
             let text = format!("{url}: this is no URL of an SQLite store; write sqlite:PATH");
             return Err(Error::new(Kind::Unsupported, text));
         }
+        url.check()?;
         let location = Location::of(url);
         Ok(Self {
             shared: Arc::new(Shared {

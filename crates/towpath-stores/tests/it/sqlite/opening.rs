@@ -49,6 +49,17 @@ async fn only_an_sqlite_url_is_taken() {
 }
 
 #[tokio::test]
+async fn a_path_that_names_no_file_is_refused() {
+    for path in ["", "a\0b"] {
+        let place = Place::new();
+        // SQLite itself takes an empty name for that of a file that is gone once it is closed.
+        let error = SqliteStore::open(&StoreUrl::sqlite(path), place.clock).unwrap_err();
+        assert_eq!(error.kind(), Kind::Invalid);
+        assert!(error.to_string().contains("names no file"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_directory_is_not_a_store() {
     let place = Place::new();
     fs::create_dir(place.path()).unwrap();
