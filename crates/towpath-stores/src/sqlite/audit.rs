@@ -1,5 +1,7 @@
 //! Audit: looks for messages that no structure leads to, and mends them.
 
+use std::cmp::Ordering;
+
 use rusqlite::Connection;
 use towpath_core::store::{Audit, Cursor, Finding, Topic};
 use towpath_core::{Error, State};
@@ -7,6 +9,7 @@ use towpath_core::{Error, State};
 use super::error::{Fallible, Fault};
 use super::lease::let_go;
 use super::moves::is_dead;
+use super::order;
 use super::row::Row;
 use super::statement::statement;
 use super::tx::Tx;
@@ -18,10 +21,10 @@ pub(super) fn audit(tx: &mut Tx<'_>, after: Option<&Cursor>, max: usize) -> Fall
         Some(_) => return Err(Error::invalid("the cursor is not of an audit").into()),
     };
     let mut audit = Audit::default();
+    let mut numbers = numbers_after(tx.db, after, max)?;
     if after == i64::MIN {
         mend_lines(tx, &mut audit)?;
     }
-    let mut numbers = numbers_after(tx.db, after, max)?;
     let more = numbers.len() > max;
     numbers.truncate(max);
     for n in &numbers {
@@ -43,7 +46,9 @@ fn numbers_after(db: &Connection, after: i64, max: usize) -> Fallible<Vec<i64>> 
     let mut statement = db.prepare_cached(sql)?;
     let limit = i64::try_from(max).unwrap_or(i64::MAX).saturating_add(1);
     let rows = statement.query_map((after, limit), |row| row.get(0))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let numbers = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    order::check("message", Ordering::Greater, Some(&after), &numbers)?;
+    Ok(numbers)
 }
 
 /// Marks lines that have messages and do not say so: no claim would look at them.

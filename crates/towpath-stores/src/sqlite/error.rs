@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 use towpath_core::{Error, Kind};
 
 /// Why a verb, or one item of it, did not happen.
@@ -39,6 +39,12 @@ impl Fault {
             Kind::Storage,
             format!("the record is damaged: column {column} {what}"),
         ))
+    }
+
+    /// The file contradicts itself in a way that the engine has not noticed.
+    pub(super) fn corrupt(what: impl std::fmt::Display) -> Self {
+        let code = ffi::Error::new(ffi::SQLITE_CORRUPT);
+        Fault::Engine(rusqlite::Error::SqliteFailure(code, Some(what.to_string())))
     }
 
     /// The same refusal, said about `what`; a failure of the engine stays as it is.
@@ -117,7 +123,6 @@ pub(super) fn translate(error: rusqlite::Error, path: &Path) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rusqlite::ffi;
 
     #[test]
     fn every_failure_names_the_file_and_says_whether_to_try_again() {

@@ -3,13 +3,14 @@
 //! A claim costs what it takes and one look at each line asked for, however many messages and other
 //! lines there are. What was taken from a line is a stretch from its head, and leaves with one statement.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, VecDeque};
 
 use rusqlite::Connection;
 
 use super::error::Fallible;
 use super::lines::Line;
+use super::order;
 use super::statement::statement;
 
 /// Where a message stands in its line: priority, since when it waits, number.
@@ -116,6 +117,7 @@ impl Head {
         for rank in rows {
             self.read.push_back(rank?);
         }
+        order::check("ready", Ordering::Greater, self.last.as_ref(), &self.read)?;
         self.ended = self.read.len() < self.stretch;
         self.last = self.read.back().copied();
         self.stretch *= 2;

@@ -86,7 +86,7 @@ pub(super) fn leave(tx: &mut Tx<'_>, incarnation: IncarnationId) -> Fallible<()>
             Err(engine) => return Err(engine),
         }
     }
-    end_lease(tx, worker, incarnation)?;
+    end_lease(tx, worker, Some(incarnation))?;
     tx.rings.add(Topic::Change);
     Ok(())
 }
@@ -107,11 +107,16 @@ pub(super) fn let_go(tx: &Tx<'_>, n: i64) -> Fallible<()> {
     Ok(())
 }
 
-/// Ends the lease of a worker that holds nothing any more.
-pub(super) fn end_lease(tx: &mut Tx<'_>, worker: i64, incarnation: IncarnationId) -> Fallible<()> {
+/// Ends the lease of a worker that holds nothing any more. The lock file of one whose id is not known is
+/// swept away later.
+pub(super) fn end_lease(
+    tx: &mut Tx<'_>,
+    worker: i64,
+    incarnation: Option<IncarnationId>,
+) -> Fallible<()> {
     let sql = "DELETE FROM lease WHERE w = ?1";
     tx.db.prepare_cached(sql)?.execute([worker])?;
     tx.forget_alive();
-    tx.gone.push(incarnation);
+    tx.gone.extend(incarnation);
     Ok(())
 }

@@ -1,11 +1,14 @@
 //! List: windows of the sections, each in the order that its structure has anyway.
 
+use std::cmp::Ordering;
+
 use rusqlite::Params;
 use towpath_core::store::{Cursor, List, Section, Window};
 use towpath_core::{Error, Result, limits};
 
 use super::error::{Fallible, Fault};
 use super::get::record;
+use super::order;
 use super::reader::Look;
 use super::statement::statement;
 
@@ -15,6 +18,9 @@ type Entry = (Vec<i64>, i64);
 pub(super) fn list(look: &mut Look<'_>, list: &List) -> Fallible<Window> {
     let limit = list.limit.clamp(1, limits::WINDOW);
     let mut entries = entries(look, list, limit + 1)?;
+    let (table, way) = walk(list.section);
+    let after = list.after.as_ref().map(|Cursor(numbers)| numbers);
+    order::check(table, way, after, entries.iter().map(|(cursor, _)| cursor))?;
     let more = entries.len() > limit;
     entries.truncate(limit);
     let last = entries.last().map(|(cursor, _)| Cursor(cursor.clone()));
@@ -34,6 +40,17 @@ pub(super) fn list(look: &mut Look<'_>, list: &List) -> Fallible<Window> {
         }
     }
     Ok(window)
+}
+
+/// The table that a section is read from, and the way through it.
+fn walk(section: Section) -> (&'static str, Ordering) {
+    match section {
+        Section::All => ("message", Ordering::Less),
+        Section::Ready => ("ready", Ordering::Greater),
+        Section::Scheduled => ("delayed", Ordering::Greater),
+        Section::Running => ("inflight", Ordering::Greater),
+        Section::Succeeded | Section::Dead => ("finished", Ordering::Less),
+    }
 }
 
 /// The next entries of a section. Those of other namespaces are among them where the section is shared

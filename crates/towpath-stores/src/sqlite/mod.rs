@@ -38,6 +38,7 @@ mod mailbox;
 mod mount;
 mod moves;
 mod note;
+mod order;
 mod pause;
 mod promote;
 mod prune;

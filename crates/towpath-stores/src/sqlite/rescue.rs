@@ -2,6 +2,9 @@
 //!
 //! Who may be dead is found by looking, without the writer: mostly nobody is, and then nothing is
 //! written. The writer then looks again before it acts: a lease may have been renewed since.
+//!
+//! A damaged row keeps nobody else from being rescued, nor the messages of its own worker: a lease that
+//! cannot be read is over, and a worker whose id cannot be read is judged by its lease alone.
 
 use std::time::Duration;
 
@@ -23,38 +26,70 @@ use super::tx::Tx;
 #[derive(Debug)]
 pub(super) struct Suspect {
     worker: i64,
-    incarnation: IncarnationId,
+    /// Unknown when its row is damaged or gone; then nobody can renew its lease.
+    incarnation: Option<IncarnationId>,
     proof: Option<Proof>,
 }
 
 /// The workers that look dead, of every namespace: whoever looks first helps.
 pub(super) fn suspects(look: &mut Look<'_>) -> Fallible<Vec<Suspect>> {
-    let sql = "SELECT worker.w, worker.id, lease.boot, lease.ends, lease.dead \
-               FROM lease JOIN worker ON worker.w = lease.w";
+    let sql = "SELECT lease.boot, lease.ends, lease.dead, lease.w, worker.id \
+               FROM lease LEFT JOIN worker ON worker.w = lease.w";
     let mut statement = look.db.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
     let mut suspects = Vec::new();
     let (boot, uptime) = (look.clock.boot(), millis(look.clock.uptime()));
     while let Some(row) = rows.next()? {
         let columns = Columns(row);
-        let incarnation = columns.incarnation(1, "worker.id")?;
-        let over = columns.text(2, "lease.boot")? != &*boot
-            || columns.int(3, "lease.ends")? <= uptime
-            || columns.int(4, "lease.dead")? != 0;
-        let proof = if over {
-            None
-        } else {
-            look.locks.prove_dead(incarnation)
+        let worker = columns.int(3, "lease.w")?;
+        let incarnation = match columns.incarnation(4, "worker.id") {
+            Ok(incarnation) => Some(incarnation),
+            Err(Fault::Refused(error)) => {
+                tracing::error!(worker, %error, "a damaged worker is rescued when its lease is over");
+                None
+            }
+            Err(engine) => return Err(engine),
         };
-        if over || proof.is_some() {
+        let holds = matches!(lease(&columns, worker, &boot, uptime)?, Lease::Holds);
+        let proof = incarnation
+            .filter(|_| holds)
+            .and_then(|incarnation| look.locks.prove_dead(incarnation));
+        if !holds || proof.is_some() {
             suspects.push(Suspect {
-                worker: columns.int(0, "worker.w")?,
+                worker,
                 incarnation,
                 proof,
             });
         }
     }
     Ok(suspects)
+}
+
+/// What is true of a lease.
+enum Lease {
+    Holds,
+    Over,
+    FoundDead,
+}
+
+/// Reads `boot`, `ends` and `dead`, the first three columns. What cannot be read counts as over: a worker
+/// that lives is told at its next verb, and of one that does not, nobody could ever say when it is.
+fn lease(columns: &Columns<'_>, w: i64, boot: &str, uptime: i64) -> Fallible<Lease> {
+    let read = || {
+        if columns.int(2, "lease.dead")? != 0 {
+            return Ok(Lease::FoundDead);
+        }
+        let over =
+            columns.text(0, "lease.boot")? != boot || columns.int(1, "lease.ends")? <= uptime;
+        Ok(if over { Lease::Over } else { Lease::Holds })
+    };
+    match read() {
+        Err(Fault::Refused(error)) => {
+            tracing::error!(worker = w, %error, "a damaged lease is over");
+            Ok(Lease::Over)
+        }
+        read => read,
+    }
 }
 
 pub(super) fn rescue(tx: &mut Tx<'_>, suspects: &[Suspect], max: usize) -> Fallible<Rescued> {
@@ -103,16 +138,12 @@ fn fate(tx: &Tx<'_>, suspect: &Suspect) -> Fallible<Fate> {
     let Some(row) = rows.next()? else {
         return Ok(Fate::Lives);
     };
-    let columns = Columns(row);
-    if columns.int(2, "lease.dead")? != 0 {
-        return Ok(Fate::WasFoundDead);
-    }
-    let over = columns.text(0, "lease.boot")? != &*tx.clock.boot()
-        || columns.int(1, "lease.ends")? <= millis(tx.uptime());
-    Ok(if over || suspect.proof.is_some() {
-        Fate::Dies
-    } else {
-        Fate::Lives
+    let (boot, uptime) = (tx.clock.boot(), millis(tx.uptime()));
+    let lease = lease(&Columns(row), suspect.worker, &boot, uptime)?;
+    Ok(match lease {
+        Lease::FoundDead => Fate::WasFoundDead,
+        Lease::Holds if suspect.proof.is_none() => Fate::Lives,
+        Lease::Holds | Lease::Over => Fate::Dies,
     })
 }
 

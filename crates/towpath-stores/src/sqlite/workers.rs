@@ -15,25 +15,35 @@ pub(super) fn workers(look: &mut Look<'_>) -> Fallible<Vec<WorkerRecord>> {
     let (boot, uptime) = (look.clock.boot(), millis(look.clock.uptime()));
     let mut workers = Vec::new();
     while let Some(row) = rows.next()? {
-        let columns = Columns(row);
-        let lease_left = match columns.maybe_int(4, "lease.ends")? {
-            Some(ends) if columns.text(5, "lease.boot")? == &*boot => {
-                let left = u64::try_from(ends.saturating_sub(uptime)).unwrap_or(0);
-                Some(Duration::from_millis(left))
+        match worker(&Columns(row), &boot, uptime) {
+            Ok(worker) => workers.push(worker),
+            // One that cannot be read must not hide the others.
+            Err(Fault::Refused(error)) => {
+                tracing::error!(%error, "a damaged worker is left out of the list");
             }
-            Some(_) => Some(Duration::ZERO),
-            None => None,
-        };
-        workers.push(WorkerRecord {
-            incarnation: columns.incarnation(0, "worker.id")?,
-            name: columns.text(1, "worker.name")?.to_owned(),
-            listens: columns.text(2, "worker.listens")?.to_owned(),
-            tasks: serde_json::from_str(columns.text(7, "worker.tasks")?)
-                .map_err(|error| Fault::damaged("worker.tasks", error))?,
-            joined_at: columns.time(3, "worker.joined")?,
-            lease_left,
-            held: columns.size(6, "held")?,
-        });
+            Err(engine) => return Err(engine),
+        }
     }
     Ok(workers)
+}
+
+fn worker(columns: &Columns<'_>, boot: &str, uptime: i64) -> Fallible<WorkerRecord> {
+    let lease_left = match columns.maybe_int(4, "lease.ends")? {
+        Some(ends) if columns.text(5, "lease.boot")? == boot => {
+            let left = u64::try_from(ends.saturating_sub(uptime)).unwrap_or(0);
+            Some(Duration::from_millis(left))
+        }
+        Some(_) => Some(Duration::ZERO),
+        None => None,
+    };
+    Ok(WorkerRecord {
+        incarnation: columns.incarnation(0, "worker.id")?,
+        name: columns.text(1, "worker.name")?.to_owned(),
+        listens: columns.text(2, "worker.listens")?.to_owned(),
+        tasks: serde_json::from_str(columns.text(7, "worker.tasks")?)
+            .map_err(|error| Fault::damaged("worker.tasks", error))?,
+        joined_at: columns.time(3, "worker.joined")?,
+        lease_left,
+        held: columns.size(6, "held")?,
+    })
 }

@@ -232,3 +232,54 @@ async fn a_running_message_that_is_damaged_does_not_keep_its_worker_from_being_r
     );
     assert_eq!(store.doctor().await.unwrap(), []);
 }
+
+#[tokio::test]
+async fn a_damaged_worker_hides_no_other() {
+    for edit in [
+        "UPDATE worker SET id = x'00' WHERE w = 1",
+        "UPDATE worker SET tasks = '[7]' WHERE w = 1",
+        "UPDATE lease SET boot = CAST(x'ff' AS TEXT) WHERE w = 1",
+    ] {
+        let place = Place::new();
+        let store = place.store();
+        Worker::join(store.clone()).await;
+        let other = Worker::join(store.clone()).await;
+        assert_eq!(place.edit(edit, []), 1, "{edit}");
+        let listed = store.workers().await.unwrap();
+        let listed: Vec<_> = listed.iter().map(|worker| worker.incarnation).collect();
+        assert_eq!(listed, [other.incarnation], "{edit}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_worker_keeps_nobody_from_being_rescued() {
+    for (edit, over) in [
+        ("UPDATE worker SET id = x'00' WHERE w = 1", false),
+        ("DELETE FROM worker WHERE w = 1", false),
+        (
+            "UPDATE lease SET boot = CAST(x'ff' AS TEXT) WHERE w = 1",
+            true,
+        ),
+    ] {
+        let place = Place::new();
+        let store = place.store();
+        submit(&*store, 2).await;
+        let workers = [
+            Worker::join(store.clone()).await,
+            Worker::join(store.clone()).await,
+        ];
+        for worker in &workers {
+            worker.claim_one().await;
+        }
+        assert_eq!(place.edit(edit, []), 1, "{edit}");
+        // What nobody can read is over; else the lease of whoever it was holds until its end.
+        let rescued = store.rescue(10).await.unwrap();
+        assert_eq!(rescued.workers, usize::from(over), "{edit}");
+        place.clock.advance(towpath_core::limits::LEASE);
+        let later = store.rescue(10).await.unwrap();
+        assert_eq!(rescued.workers + later.workers, 2, "{edit}");
+        assert_eq!(rescued.returned + later.returned, 2, "{edit}");
+        assert_eq!(place.number("SELECT COUNT(*) FROM lease"), 0, "{edit}");
+        assert_eq!(store.doctor().await.unwrap(), [], "{edit}");
+    }
+}

@@ -3,6 +3,7 @@
 #[cfg(unix)]
 mod astray;
 mod damage;
+mod disorder;
 mod lines;
 mod namespaces;
 mod opening;
