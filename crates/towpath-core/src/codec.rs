@@ -168,11 +168,11 @@ impl Codecs {
     pub fn encode<T: Serialize + ?Sized>(&self, codec: &CodecName, value: &T) -> Result<Payload> {
         // JSON is what nearly every message uses: it goes without the detour over trait objects.
         let bytes = if *codec == *JSON {
-            serde_json::to_vec(value).map_err(|e| encode_error(codec, e))?
-        } else {
-            self.get(codec)?
-                .encode(&value)
+            crate::pack::write(|writer| serde_json::to_writer(writer, value))
                 .map_err(|e| encode_error(codec, e))?
+        } else {
+            let bytes = self.get(codec)?.encode(&value);
+            bytes.map_err(|e| encode_error(codec, e))?.into()
         };
         let payload = Payload::new(codec.clone(), bytes);
         check_nesting(&payload)?;

@@ -23,7 +23,7 @@ impl MessageId {
     /// Makes a fresh id.
     #[expect(clippy::new_without_default, reason = "every call gives another id")]
     pub fn new() -> Self {
-        Self(Uuid::now_v7())
+        Self(crate::fresh::uuid())
     }
 
     /// Derives an id from any text: the idempotency key of a message.
@@ -90,7 +90,7 @@ impl IncarnationId {
     /// Makes a fresh id.
     #[expect(clippy::new_without_default, reason = "every call gives another id")]
     pub fn new() -> Self {
-        Self(Uuid::now_v7())
+        Self(crate::fresh::uuid())
     }
 
     /// The id's 16 bytes, as stores keep them.

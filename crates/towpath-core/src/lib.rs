@@ -15,11 +15,14 @@ pub mod backoff;
 pub mod clock;
 pub mod codec;
 pub mod error;
+mod fresh;
 pub mod ids;
 pub mod life;
 pub mod limits;
 pub mod message;
 pub mod name;
+#[doc(hidden)]
+pub mod pack;
 pub mod payload;
 pub mod retry;
 pub mod store;

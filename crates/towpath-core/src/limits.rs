@@ -35,6 +35,9 @@ pub const LOSSES: u32 = 5;
 pub const LOSSES_BEFORE_ALONE: u32 = 2;
 /// How many started tokens one heartbeat carries.
 pub const STARTED_PER_HEARTBEAT: usize = 256;
+/// Bytes of payloads after which a claim hands out no more: a worker is to hold what it can run soon, and a
+/// store is not to read on and on while others wait.
+pub const CLAIM_BYTES: usize = 4 * 1024 * 1024;
 /// Most messages in one submit, claim or settle.
 pub const BATCH: usize = 10_000;
 /// Rows in one window of a list.

@@ -1,8 +1,8 @@
 //! Calling off an attempt that runs.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 /// Why an attempt is called off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,12 +22,20 @@ pub enum CancelReason {
 /// An async handler is dropped when that happens and need not look. A blocking one cannot be
 /// dropped: let it look now and then, or its thread is lost until it returns.
 #[derive(Debug, Clone)]
-pub struct Cancellation(watch::Receiver<Option<CancelReason>>);
+pub struct Cancellation(Arc<Call>);
+
+/// Shared by both ends: one allocation, because every attempt has one.
+#[derive(Debug, Default)]
+struct Call {
+    /// Set before the bell is rung.
+    reason: OnceLock<CancelReason>,
+    bell: Notify,
+}
 
 impl Cancellation {
     /// Why the attempt was called off, if it was.
     pub fn reason(&self) -> Option<CancelReason> {
-        *self.0.borrow()
+        self.0.reason.get().copied()
     }
 
     /// Whether the attempt was called off.
@@ -41,36 +49,31 @@ impl Cancellation {
     ///
     /// May be dropped and called again.
     pub async fn cancelled(&self) -> CancelReason {
-        let mut receiver = self.0.clone();
-        let reason = receiver
-            .wait_for(Option::is_some)
-            .await
-            .ok()
-            .and_then(|reason| *reason);
-        match reason {
-            Some(reason) => reason,
-            // The attempt is over; nobody can call it off any more.
-            None => std::future::pending().await,
+        loop {
+            // From here on a ring is heard; so what is looked at next cannot be missed.
+            let rung = self.0.bell.notified();
+            if let Some(reason) = self.reason() {
+                return reason;
+            }
+            rung.await;
         }
     }
 }
 
 /// The other end: calls the attempt off. The first reason stays.
 #[derive(Debug, Clone)]
-pub(crate) struct Canceller(Arc<watch::Sender<Option<CancelReason>>>);
+pub(crate) struct Canceller(Arc<Call>);
 
 impl Canceller {
     pub(crate) fn new() -> (Self, Cancellation) {
-        let (sender, receiver) = watch::channel(None);
-        (Self(Arc::new(sender)), Cancellation(receiver))
+        let call = Arc::<Call>::default();
+        (Self(call.clone()), Cancellation(call))
     }
 
     pub(crate) fn cancel(&self, reason: CancelReason) {
-        self.0.send_if_modified(|current| {
-            let first = current.is_none();
-            current.get_or_insert(reason);
-            first
-        });
+        if self.0.reason.set(reason).is_ok() {
+            self.0.bell.notify_waiters();
+        }
     }
 }
 
@@ -85,5 +88,18 @@ mod tests {
         canceller.cancel(CancelReason::Revoked);
         canceller.cancel(CancelReason::Stopping);
         assert_eq!(cancellation.cancelled().await, CancelReason::Revoked);
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_told_and_who_comes_later_too() {
+        let (canceller, cancellation) = Canceller::new();
+        let waiting = tokio::spawn({
+            let cancellation = cancellation.clone();
+            async move { cancellation.cancelled().await }
+        });
+        tokio::task::yield_now().await;
+        canceller.cancel(CancelReason::Stopping);
+        assert_eq!(waiting.await.unwrap(), CancelReason::Stopping);
+        assert_eq!(cancellation.cancelled().await, CancelReason::Stopping);
     }
 }

@@ -17,7 +17,9 @@
 //!   when the wall clock does: whoever joins a line stands behind his equals who are there.
 //! * **Bounded.** No verb touches more rows than its caller asked for. More than
 //!   [`BATCH`](crate::limits::BATCH) messages in one submit or settle are refused whole (`Invalid`); a
-//!   claim hands out at most that many.
+//!   claim hands out at most that many, and no more once their payloads have
+//!   [`CLAIM_BYTES`](crate::limits::CLAIM_BYTES): then fewer than were asked for does not mean that
+//!   nothing is left.
 //! * **Cancel safety.** Dropping the future of a verb does not undo it: a verb that has begun runs to
 //!   its end, and its answer is lost. A claim whose future is dropped leaves messages with the
 //!   incarnation until its lease ends; callers that stop wait for their claims.

@@ -189,8 +189,7 @@ impl Exchange {
                 claimed,
             }) => {
                 if let Some(asked) = asked {
-                    let alone = claimed.first().is_some_and(|m| m.counters.claimed_alone());
-                    self.idle = claimed.len() < asked && !alone;
+                    self.idle = claimed.len() < asked && !is_cut_short(&claimed);
                 }
                 self.take_in(tenure, claimed);
                 self.conclude(tenure, answers, afters).await;
@@ -472,6 +471,14 @@ impl Exchange {
             self.step(tenure, released, None).await;
         }
     }
+}
+
+/// Whether a claim ended before it had what was asked for, although more may be ready: at a message that
+/// is claimed alone, or because it had enough bytes.
+fn is_cut_short(claimed: &[Message]) -> bool {
+    let bytes: usize = claimed.iter().map(|message| message.payload.len()).sum();
+    let alone = claimed.first().is_some_and(|m| m.counters.claimed_alone());
+    alone || bytes >= limits::CLAIM_BYTES
 }
 
 /// How fast attempts end, smoothed.

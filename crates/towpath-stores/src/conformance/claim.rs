@@ -19,6 +19,20 @@ pub async fn a_claim_hands_out_at_most_what_was_asked_for(h: &Harness) {
     assert_eq!(ids(&worker.claim(100, only("t")).await), sent[2..]);
 }
 
+pub async fn a_claim_ends_once_its_payloads_are_large_enough(h: &Harness) {
+    let megabyte = format!("\"{}\"", "x".repeat(1_000_000));
+    let large = |_| {
+        let mut large = draft("t");
+        large.payload = towpath_core::Payload::json(megabyte.clone());
+        large
+    };
+    let sent = h.submit((0..7).map(large).collect::<Vec<_>>()).await;
+    let worker = h.worker().await;
+    // The one that passes the limit of 4 MiB is the last.
+    assert_eq!(ids(&worker.claim(100, only("t")).await), sent[..5]);
+    assert_eq!(ids(&worker.claim(100, only("t")).await), sent[5..]);
+}
+
 pub async fn a_claim_counts_and_names_its_worker(h: &Harness) {
     let id = h.submit_one(draft("t")).await;
     let worker = h.worker().await;

@@ -51,6 +51,7 @@ macro_rules! conformance_suite {
             }
             claim {
                 a_claim_hands_out_at_most_what_was_asked_for,
+                a_claim_ends_once_its_payloads_are_large_enough,
                 a_claim_counts_and_names_its_worker,
                 each_claim_makes_a_greater_token,
                 what_is_held_is_not_handed_out_again,

@@ -20,6 +20,7 @@ impl Step<'_> {
             incarnation: claim.incarnation,
             max: claim.max.min(limits::BATCH),
             messages: Vec::new(),
+            bytes: 0,
             expired: 0,
         };
         match &*claim.selection {
@@ -44,6 +45,8 @@ struct Taking<'a, 'table> {
     incarnation: IncarnationId,
     max: usize,
     messages: Vec<Message>,
+    /// How many bytes of payloads were handed out.
+    bytes: usize,
     /// How many expired ones were met.
     expired: usize,
 }
@@ -115,6 +118,11 @@ impl Taking<'_, '_> {
             let Some(seq) = merge.peek() else {
                 return Pick::Empty;
             };
+            if self.bytes >= limits::CLAIM_BYTES {
+                // There may be more behind: whoever waits for work is to ask again.
+                self.step.rings.add(Topic::Work);
+                return Pick::Over;
+            }
             let row = self.step.table.row(seq);
             if row.is_expired(self.step.now) {
                 if self.expired == EXPIRED_IN_PASSING {
@@ -146,6 +154,8 @@ impl Taking<'_, '_> {
             started_at: started.then_some(self.step.now),
         };
         self.step.shift(seq, Verb::Claim, Place::Running(hold));
-        self.messages.push(self.step.table.row(seq).message());
+        let message = self.step.table.row(seq).message();
+        self.bytes += message.payload.len();
+        self.messages.push(message);
     }
 }

@@ -81,8 +81,8 @@ pub(super) fn read_payload(
     inline: Option<&[u8]>,
 ) -> Fallible<Payload> {
     let bytes = match inline {
-        Some(bytes) => bytes.to_vec(),
-        None => fetch(db, n, body)?,
+        Some(bytes) => towpath_core::pack::copy(bytes),
+        None => fetch(db, n, body)?.into(),
     };
     Ok(Payload::new(codec, bytes))
 }

@@ -31,6 +31,7 @@ pub(super) fn claim(tx: &mut Tx<'_>, claim: &Claim) -> Fallible<Vec<Message>> {
         worker,
         max: claim.max.min(limits::BATCH),
         messages: Vec::new(),
+        bytes: 0,
         aside: 0,
     };
     match &*claim.selection {
@@ -54,6 +55,8 @@ struct Taking<'a, 'tx> {
     worker: i64,
     max: usize,
     messages: Vec<Message>,
+    /// How many bytes of payloads were handed out.
+    bytes: usize,
     /// How many were met that cannot be handed out: expired, damaged, gone.
     aside: usize,
 }
@@ -188,7 +191,7 @@ impl Taking<'_, '_> {
             let Some((n, line)) = heads.peek() else {
                 return Ok(Pick::Empty);
             };
-            if self.aside == ASIDE_MAX {
+            if self.bytes >= limits::CLAIM_BYTES || self.aside == ASIDE_MAX {
                 // There may be more behind: whoever waits for work is to ask again.
                 self.tx.rings.add(Topic::Work);
                 return Ok(Pick::Over);
@@ -285,6 +288,7 @@ impl Taking<'_, '_> {
                 .execute((expires.as_millis(), n))?;
         }
         self.tx.rings.add(Topic::Change);
+        self.bytes += message.payload.len();
         self.messages.push(message);
         Ok(())
     }
