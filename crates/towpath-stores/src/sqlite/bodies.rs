@@ -65,10 +65,10 @@ pub(super) fn forget(db: &Connection, n: i64, body: Body) -> Fallible<()> {
 }
 
 /// Deletes all bodies that are not in their message's row.
-pub(super) fn forget_all(db: &Connection, n: i64) -> Fallible<()> {
+pub(super) fn forget_all(db: &Connection, first: i64, last: i64) -> Fallible<()> {
     let sql = "DELETE FROM blob WHERE b BETWEEN ?1 AND ?2";
     db.prepare_cached(sql)?
-        .execute((Body::Payload.key(n), Body::Result.key(n)))?;
+        .execute((Body::Payload.key(first), Body::Result.key(last)))?;
     Ok(())
 }
 

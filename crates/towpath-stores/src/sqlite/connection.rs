@@ -108,6 +108,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a heartbeat waits: less than the time to the next one.
 const SHORT_PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long the log is waited for, with every writer waiting too.
+const LITTLE_PATIENCE: Duration = Duration::from_millis(50);
+
 thread_local! {
     /// When this thread's present wait for a lock began.
     static WAITING_SINCE: Cell<Option<Instant>> = const { Cell::new(None) };
@@ -119,6 +122,21 @@ fn wait(round: i32) -> bool {
 
 fn wait_shortly(round: i32) -> bool {
     wait_up_to(round, SHORT_PATIENCE)
+}
+
+fn wait_a_moment(round: i32) -> bool {
+    wait_up_to(round, LITTLE_PATIENCE)
+}
+
+/// Does something on the writer's connection that is not worth a long wait.
+pub(super) fn with_little_patience<T>(
+    db: &mut Connection,
+    run: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    db.busy_handler(Some(wait_a_moment))?;
+    let done = run(db);
+    db.busy_handler(Some(wait))?;
+    done
 }
 
 /// Sleeps briefly, so that processes take turns: SQLite's own handler sleeps up to 100 ms, and whoever

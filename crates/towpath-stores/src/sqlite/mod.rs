@@ -57,6 +57,7 @@ mod statement;
 mod store;
 mod submit;
 mod sync;
+mod trim;
 mod tx;
 mod update;
 mod workers;

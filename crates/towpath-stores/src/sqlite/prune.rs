@@ -10,7 +10,7 @@ use towpath_core::store::{Pruned, Retention};
 
 use super::error::Fallible;
 use super::reader::Look;
-use super::remove::delete;
+use super::remove::delete_run;
 use super::tx::Tx;
 
 /// Where a message stands among the finished: until when it is kept, and its number.
@@ -72,13 +72,35 @@ pub(super) fn prune(tx: &mut Tx<'_>, bounds: Bounds, max: usize) -> Fallible<Pru
     let mut pruned = Pruned::default();
     for (half, bound) in bounds.0.into_iter().enumerate() {
         let found = first(tx, half, bound, max - pruned.removed)?;
-        for standing in &found {
-            remove(tx, half, *standing)?;
+        if let Some((kept, n)) = found.last() {
+            let sql = "DELETE FROM finished WHERE ns = ?1 AND dead = ?2 AND (kept, n) <= (?3, ?4)";
+            tx.db
+                .prepare_cached(sql)?
+                .execute((tx.ns, code(half), kept, n))?;
+            delete_all(tx, &found)?;
+            pruned.removed += found.len();
         }
-        pruned.removed += found.len();
         pruned.more |= is_any(tx.db, tx.ns, half, bound)?;
     }
     Ok(pruned)
+}
+
+/// Messages mostly end in about the order in which they came, so that most of them stand in a few runs of
+/// consecutive numbers, and each run is deleted by one statement a table.
+fn delete_all(tx: &mut Tx<'_>, found: &[Standing]) -> Fallible<()> {
+    let mut numbers = Vec::with_capacity(found.len());
+    for (kept, n) in found {
+        if tells_the_same(tx.db, *n, *kept)? {
+            numbers.push(*n);
+        }
+    }
+    numbers.sort_unstable();
+    numbers.dedup();
+    for run in numbers.chunk_by(|n, next| n.checked_add(1) == Some(*next)) {
+        let (first, last) = (run[0], run[run.len() - 1]);
+        delete_run(tx, first, last)?;
+    }
+    Ok(())
 }
 
 fn first(tx: &Tx<'_>, half: usize, bound: Standing, max: usize) -> Fallible<Vec<Standing>> {
@@ -89,17 +111,6 @@ fn first(tx: &Tx<'_>, half: usize, bound: Standing, max: usize) -> Fallible<Vec<
     let params = (tx.ns, code(half), bound.0, bound.1, max);
     let rows = statement.query_map(params, |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-fn remove(tx: &mut Tx<'_>, half: usize, (kept, n): Standing) -> Fallible<()> {
-    let sql = "DELETE FROM finished WHERE ns = ?1 AND dead = ?2 AND kept = ?3 AND n = ?4";
-    tx.db
-        .prepare_cached(sql)?
-        .execute((tx.ns, code(half), kept, n))?;
-    if tells_the_same(tx.db, n, kept)? {
-        delete(tx, n)?;
-    }
-    Ok(())
 }
 
 /// Whether the message itself says that it is kept until then. If it does not, it is not what ended.

@@ -21,14 +21,19 @@ fn remove_one(tx: &mut Tx<'_>, id: MessageId) -> Fallible<()> {
 
 /// Deletes a message that stands nowhere any more, and tells those who wait for it.
 pub(super) fn delete(tx: &mut Tx<'_>, n: i64) -> Fallible<()> {
-    bodies::forget_all(tx.db, n)?;
+    delete_run(tx, n, n)
+}
+
+/// As [`delete`], every message from the number `first` to the number `last`.
+pub(super) fn delete_run(tx: &mut Tx<'_>, first: i64, last: i64) -> Fallible<()> {
+    bodies::forget_all(tx.db, first, last)?;
     for sql in [
-        "DELETE FROM attempt WHERE n = ?1",
-        "DELETE FROM scratch WHERE n = ?1",
-        "DELETE FROM outcome WHERE n = ?1",
-        "DELETE FROM message WHERE n = ?1",
+        "DELETE FROM attempt WHERE n BETWEEN ?1 AND ?2",
+        "DELETE FROM scratch WHERE n BETWEEN ?1 AND ?2",
+        "DELETE FROM outcome WHERE n BETWEEN ?1 AND ?2",
+        "DELETE FROM message WHERE n BETWEEN ?1 AND ?2",
     ] {
-        tx.db.prepare_cached(sql)?.execute([n])?;
+        tx.db.prepare_cached(sql)?.execute((first, last))?;
     }
     tx.rings.add(Topic::Change);
     Ok(())

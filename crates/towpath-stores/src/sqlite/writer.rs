@@ -22,6 +22,7 @@ use super::error::{Fallible, Fault};
 use super::footing::Footing;
 use super::store::Shared;
 use super::sync::Syncer;
+use super::trim::Trimmer;
 use super::tx::{Session, Tx};
 
 /// A batch ends at so many rows, counted by what callers ask for.
@@ -136,6 +137,7 @@ struct Writer<'a> {
     footing: Footing,
     /// Syncs the log behind the writer's back; none where every commit does.
     syncer: Option<Syncer>,
+    trimmer: Trimmer,
 }
 
 /// What is to be done after a commit.
@@ -166,6 +168,7 @@ impl<'a> Writer<'a> {
             session: Session::default(),
             footing: Footing::default(),
             syncer,
+            trimmer: Trimmer::new(),
         };
         writer.sweep_locks();
         shared.bells.connect();
@@ -185,6 +188,8 @@ impl<'a> Writer<'a> {
             Err(Failed::Later(_)) => self.one_by_one(jobs),
         }
         self.shared.writes.batch_ended(had_bulk);
+        self.trimmer
+            .look(&mut self.opened.db, &self.shared.location);
     }
 
     /// Runs the jobs, and those that come meanwhile if `more` may, in one transaction.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use towpath_core::store::Pruned;
 use towpath_core::{Result, limits};
 
 use super::Upkeep;
@@ -12,9 +13,11 @@ use crate::app::Shared;
 const REST: Duration = Duration::from_millis(50);
 /// After so many full batches on end the rest is half as long, after twice as many a third, and so on: who
 /// falls behind for long must give up manners, or the store would grow for as long as the load lasts.
-const PATIENCE: u32 = 40;
-/// When nothing more is to be deleted.
-const PAUSE: Duration = Duration::from_secs(15);
+const PATIENCE: u32 = 20;
+/// After the last of what was to be deleted: more ends at the same pace.
+const PAUSE: Duration = Duration::from_secs(1);
+/// When nothing at all was to be deleted.
+const LONG_PAUSE: Duration = Duration::from_secs(15);
 
 pub(super) struct Pruner {
     shared: Arc<Shared>,
@@ -34,7 +37,7 @@ impl Upkeep for Pruner {
     async fn run_once(&mut self) -> Result<Duration> {
         let pruned = self.shared.store.prune(limits::UPKEEP_ROWS).await?;
         self.shared.metrics.pruned(pruned.removed as u64);
-        Ok(self.rests.after(pruned.more))
+        Ok(self.rests.after(pruned))
     }
 }
 
@@ -45,14 +48,18 @@ struct Rests {
 }
 
 impl Rests {
-    /// How long to rest after a batch, when there is more to delete or not.
-    fn after(&mut self, more: bool) -> Duration {
-        if !more {
-            self.behind = 0;
-            return PAUSE;
+    /// How long to rest after a batch.
+    fn after(&mut self, pruned: Pruned) -> Duration {
+        if pruned.more {
+            self.behind = self.behind.saturating_add(1);
+            return REST / (1 + self.behind / PATIENCE);
         }
-        self.behind = self.behind.saturating_add(1);
-        REST / (1 + self.behind / PATIENCE)
+        self.behind = 0;
+        if pruned.removed > 0 {
+            PAUSE
+        } else {
+            LONG_PAUSE
+        }
     }
 }
 
@@ -62,12 +69,14 @@ mod tests {
 
     #[test]
     fn who_falls_behind_rests_ever_shorter_until_nothing_is_left() {
+        let pruned = |removed, more| Pruned { removed, more };
         let mut rests = Rests::default();
-        let behind: Vec<Duration> = (0..400).map(|_| rests.after(true)).collect();
+        let behind: Vec<Duration> = (0..400).map(|_| rests.after(pruned(1_000, true))).collect();
         assert_eq!(behind[0], REST);
         assert!(behind.is_sorted_by(|a, b| a >= b));
-        assert_eq!(behind[399], REST / 11);
-        assert_eq!(rests.after(false), PAUSE);
-        assert_eq!(rests.after(true), REST, "it begins anew");
+        assert_eq!(behind[399], REST / 21);
+        assert_eq!(rests.after(pruned(7, false)), PAUSE);
+        assert_eq!(rests.after(pruned(1_000, true)), REST, "it begins anew");
+        assert_eq!(rests.after(pruned(0, false)), LONG_PAUSE);
     }
 }

@@ -36,6 +36,8 @@ async fn whoever_can_take_the_lock_of_a_worker_rescues_at_once() {
     let rescued = two.rescue(10).await.unwrap();
     assert_eq!((rescued.workers, rescued.returned), (1, 2));
     assert_eq!(two.counts().await.unwrap().ready, 2);
+    // Files are removed after the answer, and before the next batch.
+    two.pause(queue("q"), true).await.unwrap();
     let lock = format!("{}.workers/{}", place.path().display(), worker.incarnation);
     assert!(!std::fs::exists(lock).unwrap());
 }
