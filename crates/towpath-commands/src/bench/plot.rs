@@ -56,6 +56,8 @@ fn panel(
     let mut chart = ChartBuilder::on(area)
         .caption(format!("{verb}, messages per second"), ("sans-serif", 18))
         .margin(12)
+        // The last number below stands half beyond its end.
+        .margin_right(28)
         .x_label_area_size(40)
         .y_label_area_size(70)
         .build_cartesian_2d(
@@ -65,7 +67,8 @@ fn panel(
     chart
         .configure_mesh()
         .x_desc("messages per batch")
-        .y_label_formatter(&|value| format!("{}", indicatif::HumanCount(*value as u64)))
+        .x_label_formatter(&|value| whole(*value))
+        .y_label_formatter(&|value| whole(*value))
         .light_line_style(WHITE)
         .draw()?;
     let curves = [
@@ -96,6 +99,10 @@ fn panel(
         .border_style(BLACK.mix(0.3))
         .draw()?;
     Ok(())
+}
+
+fn whole(value: f64) -> String {
+    indicatif::HumanCount(value as u64).to_string()
 }
 
 #[cfg(test)]
