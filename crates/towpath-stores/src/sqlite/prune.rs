@@ -36,10 +36,14 @@ pub(super) fn bounds(
     let counts = [retention.succeeded_count, retention.dead_count];
     let mut found = false;
     for (half, (bound, count_max)) in bounds.0.iter_mut().zip(counts).enumerate() {
-        if let Some(last) = surplus.last(look, half, count_max)? {
+        if is_any(look.db, look.ns, half, *bound)? {
+            // These go first anyway. To look for the surplus as well at each step would take the longer the
+            // more there is to delete, and so leave ever more.
+            found = true;
+        } else if let Some(last) = surplus.last(look, half, count_max)? {
             *bound = last.max(*bound);
+            found = true;
         }
-        found |= is_any(look.db, look.ns, half, *bound)?;
     }
     Ok(found.then_some(bounds))
 }
