@@ -9,7 +9,7 @@ use towpath::StoreUrl;
 
 use crate::quantiles::Quantiles;
 use crate::storage::StorageFigures;
-use crate::verify::{Fault, Found, Tally};
+use crate::verify::{Fault, Found, Messages, Tally};
 
 /// What the observer counted.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -32,23 +32,6 @@ pub struct Counts {
     pub trouble: u64,
     /// Ends of runs that were refused because the lease was lost, as far as workers lived to tell.
     pub refused_ends: u64,
-}
-
-/// What became of the messages.
-#[derive(Debug, Clone, Serialize)]
-#[expect(missing_docs, reason = "see `Tally`, where they are counted")]
-pub struct Messages {
-    pub accepted: u64,
-    pub accepted_unheard: u64,
-    pub succeeded: u64,
-    pub dead_lost: u64,
-    pub runs: u64,
-    pub settled: u64,
-    pub again_asked: u64,
-    pub again_killed: u64,
-    pub again_frozen: u64,
-    pub again_still: u64,
-    pub late_ends: u64,
 }
 
 /// How long things took.
@@ -103,19 +86,7 @@ impl Report {
             store: url.to_string(),
             seed,
             counts,
-            messages: Messages {
-                accepted: tally.accepted,
-                accepted_unheard: tally.accepted_unheard,
-                succeeded: tally.succeeded,
-                dead_lost: tally.dead_lost,
-                runs: tally.runs,
-                settled: tally.settled,
-                again_asked: tally.again_asked,
-                again_killed: tally.again_killed,
-                again_frozen: tally.again_frozen,
-                again_still: tally.again_still,
-                late_ends: tally.late_ends,
-            },
+            messages: tally.messages,
             times: Times {
                 submit: tally.submit.quantiles(),
                 arrival: tally.arrival.quantiles(),

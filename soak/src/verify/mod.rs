@@ -11,4 +11,4 @@ mod verifier;
 
 pub use chronicle::{Cause, Chronicle, Span};
 pub use history::{Attempt, History};
-pub use verifier::{Fault, Found, Standing, Tally, Verifier};
+pub use verifier::{Fault, Found, Messages, Standing, Tally, Verifier};

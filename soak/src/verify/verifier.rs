@@ -108,9 +108,9 @@ impl Found {
     }
 }
 
-/// What was counted.
-#[derive(Debug, Default)]
-pub struct Tally {
+/// What became of the messages.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Messages {
     /// Acknowledged submits.
     pub accepted: u64,
     /// Messages that ran though nobody heard that they were accepted: their producer was killed.
@@ -133,6 +133,13 @@ pub struct Tally {
     pub again_still: u64,
     /// Runs that came to their end when another had begun; their settles are to be refused.
     pub late_ends: u64,
+}
+
+/// What was counted.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// What became of the messages.
+    pub messages: Messages,
     /// From a kill to the run elsewhere of what was running, the first time a message was lost.
     pub recovery: Durations,
     /// The same where somebody was frozen meanwhile, who may have held the message or the store.
@@ -183,7 +190,7 @@ impl<'a> Verifier<'a> {
         self.submitted(history);
         self.ended(history, standing);
         self.settles(history, standing);
-        self.tally.runs += history.attempts.len() as u64;
+        self.tally.messages.runs += history.attempts.len() as u64;
         let mut lost_before = false;
         for pair in history.attempts.windows(2) {
             self.again(history, pair, &mut lost_before);
@@ -196,10 +203,10 @@ impl<'a> Verifier<'a> {
             self.tally.fault(Fault::SubmitRefused, tell);
         }
         let Some(accepted) = history.accepted else {
-            self.tally.accepted_unheard += u64::from(!history.attempts.is_empty());
+            self.tally.messages.accepted_unheard += u64::from(!history.attempts.is_empty());
             return;
         };
-        self.tally.accepted += 1;
+        self.tally.messages.accepted += 1;
         self.tally.submit.add(accepted.number.into());
         self.tally
             .arrival
@@ -219,14 +226,16 @@ impl<'a> Verifier<'a> {
             Standing::Unfinished if was_accepted => self.tally.fault(Fault::Unfinished, tell),
             Standing::Unknown | Standing::Unfinished => {}
             Standing::Succeeded => {
-                self.tally.succeeded += u64::from(was_accepted);
+                self.tally.messages.succeeded += u64::from(was_accepted);
                 let ended =
                     |attempt: &super::Attempt| attempt.ended.is_some() && !attempt.asked_retry;
                 if !history.attempts.iter().any(ended) {
                     self.tally.fault(Fault::SucceededUnrun, tell);
                 }
             }
-            Standing::Dead(FailReason::Lost) => self.tally.dead_lost += u64::from(was_accepted),
+            Standing::Dead(FailReason::Lost) => {
+                self.tally.messages.dead_lost += u64::from(was_accepted);
+            }
             Standing::Dead(_) => self.tally.fault(Fault::DeadUnexplained, tell),
         }
     }
@@ -235,7 +244,7 @@ impl<'a> Verifier<'a> {
         let Some(settled) = history.settled() else {
             return;
         };
-        self.tally.settled += 1;
+        self.tally.messages.settled += 1;
         let ran_on = history
             .attempts
             .iter()
@@ -249,7 +258,7 @@ impl<'a> Verifier<'a> {
     fn again(&mut self, history: &History, pair: &[super::Attempt], lost_before: &mut bool) {
         let [before, again] = pair else { return };
         if before.ended.is_some_and(|ended| ended > again.began) {
-            self.tally.late_ends += 1;
+            self.tally.messages.late_ends += 1;
         }
         if self.chronicle.overlap(before, again) {
             self.tally
@@ -259,11 +268,11 @@ impl<'a> Verifier<'a> {
             None => self
                 .tally
                 .fault(Fault::RanAgainUnexplained, || format!("{history:?}")),
-            Some(Cause::AskedRetry) => self.tally.again_asked += 1,
-            Some(Cause::Frozen) => self.tally.again_frozen += 1,
-            Some(Cause::StoodStill) => self.tally.again_still += 1,
+            Some(Cause::AskedRetry) => self.tally.messages.again_asked += 1,
+            Some(Cause::Frozen) => self.tally.messages.again_frozen += 1,
+            Some(Cause::StoodStill) => self.tally.messages.again_still += 1,
             Some(Cause::Killed) => {
-                self.tally.again_killed += 1;
+                self.tally.messages.again_killed += 1;
                 let death = self
                     .chronicle
                     .death(before.process)

@@ -70,7 +70,12 @@ fn a_message_that_ran_once_and_succeeded_is_right() {
     events.extend(run(2, 1, 2 * SECOND));
     let tally = check(&Chronicle::default(), &events, Standing::Succeeded, &[]);
     assert_eq!(
-        (tally.accepted, tally.succeeded, tally.runs, tally.settled),
+        (
+            tally.messages.accepted,
+            tally.messages.succeeded,
+            tally.messages.runs,
+            tally.messages.settled
+        ),
         (1, 1, 1, 1)
     );
 }
@@ -162,7 +167,10 @@ fn a_second_run_that_nothing_explains_is_found() {
     );
     let tally = check(&killed(2, 4 * SECOND), &events, Standing::Succeeded, &[]);
     assert_eq!(
-        (tally.again_killed, tally.recovery.quantiles().max_ms),
+        (
+            tally.messages.again_killed,
+            tally.recovery.quantiles().max_ms
+        ),
         (1, 1_000.0)
     );
 }
@@ -193,7 +201,7 @@ fn a_retry_explains_a_second_run_if_it_was_asked_for() {
     ];
     events.extend(run(3, 2, 5 * SECOND));
     let tally = check(&Chronicle::default(), &events, Standing::Succeeded, &[]);
-    assert_eq!(tally.again_asked, 1);
+    assert_eq!(tally.messages.again_asked, 1);
 }
 
 #[test]
@@ -233,7 +241,10 @@ fn runs_at_the_same_time_are_found() {
         Standing::Succeeded,
         &[],
     );
-    assert_eq!((tally.again_frozen, tally.late_ends), (1, 1));
+    assert_eq!(
+        (tally.messages.again_frozen, tally.messages.late_ends),
+        (1, 1)
+    );
 }
 
 #[test]
@@ -263,7 +274,9 @@ fn a_success_without_a_run_is_found() {
 fn a_dead_letter_is_right_only_when_workers_were_lost() {
     let lost = Standing::Dead(FailReason::Lost);
     assert_eq!(
-        check(&Chronicle::default(), &[accepted()], lost, &[]).dead_lost,
+        check(&Chronicle::default(), &[accepted()], lost, &[])
+            .messages
+            .dead_lost,
         1
     );
     let rejected = Standing::Dead(FailReason::Rejected);
@@ -292,7 +305,9 @@ fn a_store_that_stood_still_explains_second_runs_of_everybody() {
         to: 8 * SECOND,
     });
     assert_eq!(
-        check(&chronicle, &events, Standing::Succeeded, &[]).again_still,
+        check(&chronicle, &events, Standing::Succeeded, &[])
+            .messages
+            .again_still,
         1
     );
 }

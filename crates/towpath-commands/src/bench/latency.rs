@@ -73,7 +73,7 @@ async fn round(broker: &Broker, worker: &mut Remote) -> Result<Vec<f64>> {
     let task = tasks::stamp();
     for _ in 0..MESSAGES {
         // Spread, so that nothing that happens every few milliseconds is always met or always missed.
-        tokio::time::sleep(PAUSE.mul_f64(0.5 + fastrand_f64())).await;
+        tokio::time::sleep(PAUSE.mul_f64(0.5 + fastrand::f64())).await;
         broker
             .submit_to(&task, tasks::nanos(clock.uptime()))
             .await?;
@@ -84,11 +84,4 @@ async fn round(broker: &Broker, worker: &mut Remote) -> Result<Vec<f64>> {
         latencies.extend(worker.ask(Ask::Latencies).await?.latencies_ms);
     }
     Ok(latencies)
-}
-
-/// A number from 0 to 1, from the randomness of ids.
-fn fastrand_f64() -> f64 {
-    let id = towpath_core::MessageId::new();
-    let low = id.as_bytes()[12..].try_into().map(u32::from_be_bytes);
-    f64::from(low.unwrap_or(0)) / f64::from(u32::MAX)
 }

@@ -1,15 +1,13 @@
 //! Throughput against batch size: the store beside the bare loops.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use towpath_core::store::{
-    Bare, Claim, Selection, Settle, SettleRequest, StoredResult, Verdict, WorkerCard,
-};
-use towpath_core::{Draft, IncarnationId, Payload, QueueName, Store, TaskName, Timestamp};
+use towpath_core::store::{Bare, StoredResult};
+use towpath_core::{Draft, Payload, Store, TaskName};
 
 use super::bare::{self, Load, Run};
 use super::figure::{Bound, Figure, Of};
+use super::hand::Hand;
 use super::meter::{Meter, Sample};
 use super::{Bench, Phase, tasks};
 use crate::exit::Result;
@@ -18,8 +16,6 @@ const BATCHES: [usize; 4] = [1, 10, 100, 1_000];
 /// What the layout must keep of the leanest one's speed, and at which batch size.
 const SUBMIT: (usize, f64) = (1_000, 0.60);
 const EXCHANGE: (usize, f64) = (100, 0.65);
-/// Longer than any round takes: nobody renews this lease.
-const LEASE: Duration = Duration::from_secs(3_600);
 
 /// The runs of one batch size.
 #[derive(Default)]
@@ -127,53 +123,20 @@ async fn store(bench: &Bench<'_>, load: Load) -> Result<Run> {
         }
     }
     let submit = meter.stop(load.messages);
-    let exchange = exchange(&*store, &task, load).await?;
+    let exchange = exchange(&store, &task, load).await?;
     store.close().await?;
     Ok(Run { submit, exchange })
 }
 
-async fn exchange(store: &dyn Store, task: &TaskName, load: Load) -> Result<Sample> {
-    let incarnation = IncarnationId::new();
-    let card = WorkerCard {
-        incarnation,
-        name: "bench".to_owned(),
-        listens: QueueName::default().to_string(),
-        tasks: vec![task.clone()],
-    };
-    store.join(card, LEASE).await?;
-    let selection = Arc::new(Selection::Queues {
-        queues: vec![QueueName::default()],
-        tasks: vec![task.clone()],
-    });
-    let claim = || Claim {
-        incarnation,
-        max: load.batch,
-        selection: selection.clone(),
-        turn: 0,
-    };
+async fn exchange(store: &Arc<dyn Store>, task: &TaskName, load: Load) -> Result<Sample> {
+    let hand = Hand::join(store.clone(), task).await?;
+    let result = StoredResult::Value(Payload::json("null"));
     let meter = Meter::start();
-    let mut held = store.claim(claim()).await?;
+    let mut held = hand.claim(load.batch).await?;
     let mut done = 0;
     while !held.is_empty() {
-        let succeeded = |message: &towpath_core::Message| Settle {
-            token: message.token(),
-            started_at: Some(Timestamp::from_millis(1)),
-            verdict: Verdict::Done {
-                result: StoredResult::Value(Payload::json("null")),
-                callbacks: Vec::new(),
-            },
-        };
-        let request = SettleRequest {
-            incarnation,
-            items: held.iter().map(succeeded).collect(),
-            claim: Some(claim()),
-        };
-        let settled = store.settle(request).await?;
-        for answer in settled.items {
-            answer?;
-            done += 1;
-        }
-        held = settled.claimed;
+        done += held.len();
+        held = hand.exchange(&held, &result, load.batch).await?;
     }
     Ok(meter.stop(done))
 }

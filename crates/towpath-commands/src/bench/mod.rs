@@ -12,6 +12,7 @@ mod figure;
 mod files;
 mod fill;
 mod ground;
+mod hand;
 mod latency;
 mod layout;
 mod looks;

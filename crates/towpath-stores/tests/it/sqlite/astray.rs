@@ -21,6 +21,14 @@ async fn refused(store: &dyn Store) -> towpath_core::Error {
     store.submit(vec![draft("t")]).await.unwrap_err()
 }
 
+fn alive(worker: &Worker) -> Extend<'static> {
+    Extend {
+        incarnation: worker.incarnation,
+        lease: limits::LEASE,
+        started: &[],
+    }
+}
+
 /// Gives back what is held: a settle that may be refused as a whole.
 async fn release(worker: &Worker, token: Token) -> Result<()> {
     let request = SettleRequest {
@@ -44,11 +52,7 @@ async fn nothing_is_acknowledged_into_a_directory_that_was_removed() {
     let worker = Worker::join(store.clone()).await;
     let message = worker.claim_one().await;
     let mut keeper = store.lease_keeper().unwrap();
-    let alive = Extend {
-        incarnation: worker.incarnation,
-        lease: limits::LEASE,
-        started: &[],
-    };
+    let alive = alive(&worker);
     keeper.extend(alive).unwrap();
     assert_eq!(store.counts().await.unwrap().ready, 2);
 
@@ -89,11 +93,7 @@ async fn a_store_that_was_renamed_and_put_back_goes_on_with_everything() {
     let worker = Worker::join(store.clone()).await;
     let message = worker.claim_one().await;
     let mut keeper = store.lease_keeper().unwrap();
-    let alive = Extend {
-        incarnation: worker.incarnation,
-        lease: limits::LEASE,
-        started: &[],
-    };
+    let alive = alive(&worker);
     keeper.extend(alive).unwrap();
     assert_eq!(store.brief(vec![message.id]).await.unwrap().len(), 1);
 
@@ -139,11 +139,7 @@ async fn a_live_store_writes_nothing_once_a_newer_program_has_migrated_it() {
     let worker = Worker::join(store.clone()).await;
     let message = worker.claim_one().await;
     let mut keeper = store.lease_keeper().unwrap();
-    let alive = Extend {
-        incarnation: worker.incarnation,
-        lease: limits::LEASE,
-        started: &[],
-    };
+    let alive = alive(&worker);
     keeper.extend(alive).unwrap();
     store.get(vec![message.id]).await.unwrap();
 
