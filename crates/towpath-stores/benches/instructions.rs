@@ -1,4 +1,4 @@
-//! What `cargo xtask instructions` counts under callgrind: submit, claim and settle on one store, a
+//! What `cargo xtask instructions` counts under callgrind: submit, claim, settle and prune on one store, a
 //! phase each, alone and in batches.
 //!
 //! Takes the name of a store. Prints one line per phase: verb, batch size, messages. Callgrind is told to
@@ -7,10 +7,11 @@
 //! asks and waits. It is no benchmark of time, and outside callgrind it measures nothing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use towpath_core::store::{
-    Claim, Selection, Settle, SettleRequest, StoredResult, Verdict, WorkerCard,
+    Claim, Retention, Selection, Settle, SettleRequest, StoredResult, Verdict, WorkerCard,
 };
 use towpath_core::{
     Draft, IncarnationId, ManualClock, Message, MessageId, Payload, Store, StoreUrl, TaskName,
@@ -75,6 +76,11 @@ impl Bench {
     fn new(store: Arc<dyn Store>) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().build();
         let runtime = runtime.expect("a runtime on this thread");
+        // What has succeeded may go at once.
+        store.set_retention(Retention {
+            succeeded: Duration::ZERO,
+            ..Retention::default()
+        });
         let task = TaskName::new("add").expect("a constant name");
         let incarnation = IncarnationId::from_bytes([1; 16]);
         let tasks = vec![task.clone()];
@@ -126,6 +132,8 @@ impl Bench {
             }
         });
         self.settle(&held, 0);
+        phase("prune", &mut || (0..times).for_each(|_| self.prune(batch)));
+        while self.pruned(limits::UPKEEP_ROWS) > 0 {}
     }
 
     fn drafts(&mut self, batch: usize, times: usize) -> Vec<Vec<Draft>> {
@@ -176,6 +184,15 @@ impl Bench {
         assert!(settled.items.iter().all(Result::is_ok));
         assert_eq!(settled.claimed.len(), max);
         settled.claimed.iter().map(Message::token).collect()
+    }
+
+    fn prune(&self, max: usize) {
+        assert_eq!(self.pruned(max), max);
+    }
+
+    fn pruned(&self, max: usize) -> usize {
+        let pruned = self.runtime.block_on(self.store.prune(max));
+        pruned.expect("nobody is in the way").removed
     }
 
     fn asked(&mut self, max: usize) -> Claim {

@@ -1,6 +1,6 @@
 //! Runs the bare loops, on threads of their own.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use towpath_core::MessageId;
 use towpath_core::store::{Bare, Yardstick};
@@ -28,20 +28,49 @@ pub(super) struct Load {
 
 /// `None` where the engine has no such bare loop.
 pub(super) async fn run(bench: &Bench<'_>, bare: Bare, load: Load) -> Result<Option<Run>> {
+    on_thread(bench, bare, move |yardstick| loops(yardstick, load)).await
+}
+
+/// How long a submit and a claim of one message take, in milliseconds, each time after a rest.
+/// `None` where the engine has no such bare loop.
+pub(super) async fn rested(
+    bench: &Bench<'_>,
+    times: usize,
+    rest: fn() -> Duration,
+) -> Result<Option<Vec<f64>>> {
+    let payload = format!("\"{}\"", bench.text());
+    let run = move |yardstick: &mut dyn Yardstick| {
+        let once = |_| {
+            std::thread::sleep(rest());
+            let began = Instant::now();
+            yardstick.submit(&[MessageId::new()], payload.as_bytes())?;
+            yardstick.exchange(1)?;
+            Ok(began.elapsed().as_secs_f64() * 1e3)
+        };
+        (0..times).map(once).collect()
+    };
+    on_thread(bench, Bare::Own, run).await
+}
+
+async fn on_thread<T: Send + 'static>(
+    bench: &Bench<'_>,
+    bare: Bare,
+    run: impl FnOnce(&mut dyn Yardstick) -> towpath_core::Result<T> + Send + 'static,
+) -> Result<Option<T>> {
     let site = bench.ground.fresh()?;
     let Some(mut yardstick) = bench.ground.bare(&site, bare)? else {
         return Ok(None);
     };
     let done = tokio::task::spawn_blocking(move || {
-        let run = loops(&mut *yardstick, load);
+        let ran = run(&mut *yardstick);
         drop(yardstick);
-        run
+        ran
     });
-    let run = done
+    let ran = done
         .await
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
     drop(site);
-    Ok(Some(run?))
+    Ok(Some(ran?))
 }
 
 fn loops(yardstick: &mut dyn Yardstick, load: Load) -> towpath_core::Result<Run> {

@@ -8,7 +8,7 @@ use towpath_runtime::Broker;
 use super::figure::{Bound, Figure, Of, Spread, Unit, quantile};
 use super::peer::Ask;
 use super::remote::Remote;
-use super::{Bench, Phase, tasks};
+use super::{Bench, Phase, bare, tasks};
 use crate::exit::Result;
 
 /// Messages per round.
@@ -25,10 +25,14 @@ pub(super) async fn run(bench: &Bench<'_>) -> Result<Vec<Figure>> {
     let broker = Broker::new(bench.ground.open(&site)?);
     let mut worker = Remote::worker(&site).await?;
     let (mut p50, mut p99, mut most, mut idle) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut own = Vec::new();
     let step = bench
         .progress
         .phase("latency between two processes", bench.args.rounds);
     for _ in 0..bench.args.rounds {
+        if let Some(mut alone) = bare::rested(bench, MESSAGES, rest).await? {
+            own.push(quantile(&mut alone, 0.50));
+        }
         let mut latencies = round(&broker, &mut worker).await?;
         p50.push(quantile(&mut latencies, 0.50));
         p99.push(quantile(&mut latencies, 0.99));
@@ -44,13 +48,17 @@ pub(super) async fn run(bench: &Bench<'_>) -> Result<Vec<Figure>> {
     let figure = |what: &str, unit, values: Vec<f64>| {
         Figure::new(Phase::Latency, what, unit, Spread::of(values))
     };
+    let mut median = figure(
+        "submit to start elsewhere, idle worker: p50",
+        Unit::Millis,
+        p50.clone(),
+    );
+    if own.len() == p50.len() {
+        // No thread waits for another there: what the engine takes for its two commits.
+        median = median.beside_values("own, submit and claim after as long a rest", &p50, &own);
+    }
     Ok(vec![
-        figure(
-            "submit to start elsewhere, idle worker: p50",
-            Unit::Millis,
-            p50,
-        )
-        .target(Of::Value, Bound::AtMost(0.5)),
+        median.target(Of::Value, Bound::AtMost(0.5)),
         figure(
             "submit to start elsewhere, idle worker: p99",
             Unit::Millis,
@@ -67,13 +75,17 @@ pub(super) async fn run(bench: &Bench<'_>) -> Result<Vec<Figure>> {
     ])
 }
 
+/// Spread, so that nothing that happens every few milliseconds is always met or always missed.
+fn rest() -> Duration {
+    PAUSE.mul_f64(0.5 + fastrand::f64())
+}
+
 /// One message at a time, each when the one before was run.
 async fn round(broker: &Broker, worker: &mut Remote) -> Result<Vec<f64>> {
     let clock = SystemClock::new();
     let task = tasks::stamp();
     for _ in 0..MESSAGES {
-        // Spread, so that nothing that happens every few milliseconds is always met or always missed.
-        tokio::time::sleep(PAUSE.mul_f64(0.5 + fastrand::f64())).await;
+        tokio::time::sleep(rest()).await;
         broker
             .submit_to(&task, tasks::nanos(clock.uptime()))
             .await?;

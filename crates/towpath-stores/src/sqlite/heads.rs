@@ -90,15 +90,19 @@ impl Heads {
         Ok(())
     }
 
-    /// Takes what was passed out of its lines; answers which lines those are.
+    /// Takes what was passed out of its lines; answers which lines may be empty now, or were all along.
     pub(super) fn take_passed(&mut self, db: &Connection) -> Fallible<Vec<i64>> {
         let mut touched = Vec::new();
         for head in &mut self.lines {
-            if let Some((priority, due, n)) = head.passed.take() {
+            let passed = head.passed.take();
+            if let Some((priority, due, n)) = passed {
                 let sql =
                     "DELETE FROM ready WHERE line = ?1 AND (priority, due, n) <= (?2, ?3, ?4)";
                 db.prepare_cached(sql)?
                     .execute((head.l, priority, due, n))?;
+            }
+            let was_empty = head.last.is_none();
+            if passed.is_some() || was_empty {
                 touched.push(head.l);
             }
         }
@@ -173,7 +177,7 @@ mod tests {
             heads.pass(&db).unwrap();
         }
         assert_eq!(order, [1, 4, 3, 5, 2]);
-        assert_eq!(heads.take_passed(&db).unwrap(), [1, 2]);
+        assert_eq!(heads.take_passed(&db).unwrap(), [1, 2, 7]);
         assert_eq!(left(&db), [6], "a line that was not asked for stays");
     }
 

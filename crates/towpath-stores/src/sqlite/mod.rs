@@ -35,6 +35,7 @@ mod list;
 mod location;
 mod locks;
 mod mailbox;
+mod marks;
 mod mount;
 mod moves;
 mod note;

@@ -11,6 +11,7 @@ use towpath_core::store::{Pruned, Retention};
 use super::error::Fallible;
 use super::reader::Look;
 use super::remove::delete_run;
+use super::statement::statement;
 use super::tx::Tx;
 
 /// Where a message stands among the finished: until when it is kept, and its number.
@@ -76,8 +77,9 @@ pub(super) fn prune(tx: &mut Tx<'_>, bounds: Bounds, max: usize) -> Fallible<Pru
     let mut pruned = Pruned::default();
     for (half, bound) in bounds.0.into_iter().enumerate() {
         let found = first(tx, half, bound, max - pruned.removed)?;
-        if let Some((kept, n)) = found.last() {
+        if let Some(last) = found.last() {
             let sql = "DELETE FROM finished WHERE ns = ?1 AND dead = ?2 AND (kept, n) <= (?3, ?4)";
+            let (kept, n) = last.standing;
             tx.db
                 .prepare_cached(sql)?
                 .execute((tx.ns, code(half), kept, n))?;
@@ -89,15 +91,18 @@ pub(super) fn prune(tx: &mut Tx<'_>, bounds: Bounds, max: usize) -> Fallible<Pru
     Ok(pruned)
 }
 
+/// One of the finished.
+struct Finished {
+    standing: Standing,
+    /// Whether the message itself says that it is kept until then. If it does not, it is not what ended.
+    tells_the_same: bool,
+}
+
 /// Messages mostly end in about the order in which they came, so that most of them stand in a few runs of
 /// consecutive numbers, and each run is deleted by one statement a table.
-fn delete_all(tx: &mut Tx<'_>, found: &[Standing]) -> Fallible<()> {
-    let mut numbers = Vec::with_capacity(found.len());
-    for (kept, n) in found {
-        if tells_the_same(tx.db, *n, *kept)? {
-            numbers.push(*n);
-        }
-    }
+fn delete_all(tx: &mut Tx<'_>, found: &[Finished]) -> Fallible<()> {
+    let ended = found.iter().filter(|finished| finished.tells_the_same);
+    let mut numbers: Vec<i64> = ended.map(|finished| finished.standing.1).collect();
     numbers.sort_unstable();
     numbers.dedup();
     for run in numbers.chunk_by(|n, next| n.checked_add(1) == Some(*next)) {
@@ -107,20 +112,17 @@ fn delete_all(tx: &mut Tx<'_>, found: &[Standing]) -> Fallible<()> {
     Ok(())
 }
 
-fn first(tx: &Tx<'_>, half: usize, bound: Standing, max: usize) -> Fallible<Vec<Standing>> {
-    let sql = "SELECT kept, n FROM finished WHERE ns = ?1 AND dead = ?2 AND (kept, n) <= (?3, ?4) \
-               ORDER BY kept, n LIMIT ?5";
-    let mut statement = tx.db.prepare_cached(sql)?;
+fn first(tx: &Tx<'_>, half: usize, bound: Standing, max: usize) -> Fallible<Vec<Finished>> {
+    let mut statement = tx.db.prepare_cached(statement!("read_finished"))?;
     let max = i64::try_from(max).unwrap_or(i64::MAX);
     let params = (tx.ns, code(half), bound.0, bound.1, max);
-    let rows = statement.query_map(params, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let rows = statement.query_map(params, |row| {
+        Ok(Finished {
+            standing: (row.get(0)?, row.get(1)?),
+            tells_the_same: row.get(2)?,
+        })
+    })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-/// Whether the message itself says that it is kept until then. If it does not, it is not what ended.
-fn tells_the_same(db: &Connection, n: i64, kept: i64) -> Fallible<bool> {
-    let sql = "SELECT 1 FROM outcome WHERE n = ?1 AND kept = ?2";
-    Ok(db.prepare_cached(sql)?.exists((n, kept))?)
 }
 
 /// Whether any of this half stands no later than `bound`.

@@ -14,6 +14,7 @@ use super::error::{Fallible, Fault};
 use super::held::HeldHere;
 use super::lines::{Line, Lines};
 use super::locks::Locks;
+use super::marks::Lingering;
 use super::statement::statement;
 
 /// What the writer remembers from one transaction to the next.
@@ -25,16 +26,18 @@ pub(super) struct Session {
     last_stamp: Timestamp,
     /// Which state of the file `known` is of: another number once anybody else has written.
     version: i64,
-    known: Known,
+    pub(super) known: Known,
+    /// Empty lines that keep their mark.
+    pub(super) lingering: Lingering,
 }
 
 /// What is known of the file for as long as nobody else writes to it.
 #[derive(Debug, Default)]
-struct Known {
+pub(super) struct Known {
     /// Whether the newest stamp of other processes was looked up.
     stamp: bool,
     /// The lines that are marked as live.
-    live: HashSet<i64>,
+    pub(super) live: HashSet<i64>,
     /// The paused queues, once they were looked up.
     paused: Option<HashSet<String>>,
     /// When the earliest scheduled message is due, once that was looked up; never when there is none.
@@ -75,8 +78,8 @@ pub(super) struct Tx<'a> {
     pub(super) rings: Rings,
     /// Workers whose lock files are to be removed once it is committed.
     pub(super) gone: Vec<IncarnationId>,
-    /// The lines that something was taken from.
-    touched: HashSet<i64>,
+    /// The lines that may be empty now.
+    pub(super) touched: HashSet<i64>,
 }
 
 impl<'a> Tx<'a> {
@@ -182,43 +185,6 @@ impl<'a> Tx<'a> {
             Err(Fault::Refused(_)) => Ok(self.ns),
             Err(engine) => Err(engine),
         }
-    }
-
-    /// Marks a line as one that has messages. They may not have been there a moment ago.
-    pub(super) fn line_filled(&mut self, l: i64) -> Fallible<()> {
-        self.rings.add(Topic::Work);
-        if !self.session.known.live.insert(l) {
-            return Ok(());
-        }
-        let mut read = self
-            .db
-            .prepare_cached("SELECT live FROM line WHERE l = ?1")?;
-        let live: Option<i64> = read.query_row([l], |row| row.get(0)).optional()?;
-        if live == Some(0) {
-            let sql = "UPDATE line SET live = 1 WHERE l = ?1";
-            self.db.prepare_cached(sql)?.execute([l])?;
-        }
-        Ok(())
-    }
-
-    /// Notes that something was taken from a line, so that it may be empty now.
-    pub(super) fn line_touched(&mut self, l: i64) {
-        self.touched.insert(l);
-    }
-
-    /// Takes the mark from the lines that have become empty. Done once, at the end, so that a line that
-    /// is filled again in the same transaction is not written at all.
-    pub(super) fn unmark_empty_lines(&mut self) -> Fallible<()> {
-        if self.touched.is_empty() {
-            return Ok(());
-        }
-        let mut unmark = self.db.prepare_cached(statement!("unmark_empty_line"))?;
-        for l in self.touched.drain() {
-            if unmark.execute([l])? > 0 {
-                self.session.known.live.remove(&l);
-            }
-        }
-        Ok(())
     }
 
     /// Whether the messages of a queue are held back.

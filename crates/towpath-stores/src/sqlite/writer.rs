@@ -1,7 +1,7 @@
 //! The writer: the one thread of a store that writes messages, and how many verbs share a transaction.
 //!
 //! ```text
-//! BEGIN IMMEDIATE ─ verb ─ verb ─ … ─ COMMIT ─ answers ─ doorbell
+//! BEGIN IMMEDIATE ─ verb ─ verb ─ … ─ COMMIT ─ doorbell ─ answers
 //! ```
 //!
 //! A batch takes what is there and never waits for more: it ends when the mailbox is empty, at 4,096
@@ -225,15 +225,16 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// After a commit: answers, then wakes, then cleans up.
+    /// After a commit: wakes, then answers, then cleans up. Whoever is woken in another process has the
+    /// longer way.
     fn finish(&self, jobs: Batch, committed: Committed) {
+        self.shared.bells.ring(committed.rings);
         if let Some(syncer) = &self.syncer {
             syncer.written();
         }
         for job in jobs {
             job.answer();
         }
-        self.shared.bells.ring(committed.rings);
         for incarnation in committed.gone {
             self.shared.locks.remove(incarnation);
         }

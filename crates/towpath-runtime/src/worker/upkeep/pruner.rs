@@ -13,10 +13,13 @@ use crate::app::Shared;
 const REST: Duration = Duration::from_millis(50);
 /// After so many full batches on end the rest is half as long, after twice as many a third, and so on: who
 /// falls behind for long must give up manners, or the store would grow for as long as the load lasts.
-const PATIENCE: u32 = 20;
+const PATIENCE: u32 = 8;
 /// After the last of what was to be deleted: more ends at the same pace.
 const PAUSE: Duration = Duration::from_secs(1);
-/// When nothing at all was to be deleted.
+/// The same when there was more than a batch of it, and the first pause when nothing was to be deleted, which
+/// doubles each time. What ends meanwhile is what a store grows by where little is kept.
+const SHORT_PAUSE: Duration = Duration::from_millis(100);
+/// When nothing has been to be deleted for long.
 const LONG_PAUSE: Duration = Duration::from_secs(15);
 
 pub(super) struct Pruner {
@@ -45,6 +48,8 @@ impl Upkeep for Pruner {
 struct Rests {
     /// Full batches on end.
     behind: u32,
+    /// Times on end that nothing was to be deleted.
+    idle: u32,
 }
 
 impl Rests {
@@ -54,12 +59,14 @@ impl Rests {
             self.behind = self.behind.saturating_add(1);
             return REST / (1 + self.behind / PATIENCE);
         }
-        self.behind = 0;
-        if pruned.removed > 0 {
-            PAUSE
-        } else {
-            LONG_PAUSE
+        let was_behind = std::mem::take(&mut self.behind) > 0;
+        if pruned.removed == 0 {
+            self.idle = self.idle.saturating_add(1);
+            let doubled = 2u32.saturating_pow(self.idle - 1);
+            return SHORT_PAUSE.saturating_mul(doubled).min(LONG_PAUSE);
         }
+        self.idle = 0;
+        if was_behind { SHORT_PAUSE } else { PAUSE }
     }
 }
 
@@ -67,16 +74,32 @@ impl Rests {
 mod tests {
     use super::*;
 
+    fn pruned(removed: usize, more: bool) -> Pruned {
+        Pruned { removed, more }
+    }
+
     #[test]
     fn who_falls_behind_rests_ever_shorter_until_nothing_is_left() {
-        let pruned = |removed, more| Pruned { removed, more };
         let mut rests = Rests::default();
         let behind: Vec<Duration> = (0..400).map(|_| rests.after(pruned(1_000, true))).collect();
         assert_eq!(behind[0], REST);
         assert!(behind.is_sorted_by(|a, b| a >= b));
-        assert_eq!(behind[399], REST / 21);
+        assert_eq!(behind[399], REST / 51);
+        assert_eq!(rests.after(pruned(7, false)), SHORT_PAUSE);
         assert_eq!(rests.after(pruned(7, false)), PAUSE);
         assert_eq!(rests.after(pruned(1_000, true)), REST, "it begins anew");
-        assert_eq!(rests.after(pruned(0, false)), LONG_PAUSE);
+    }
+
+    #[test]
+    fn who_finds_nothing_looks_ever_more_rarely_until_there_is_something() {
+        let mut rests = Rests::default();
+        let idle: Vec<Duration> = (0..10).map(|_| rests.after(pruned(0, false))).collect();
+        assert_eq!(idle[..3], [1, 2, 4].map(|times| SHORT_PAUSE * times));
+        assert_eq!(idle[8..], [LONG_PAUSE; 2]);
+        for _ in 0..100 {
+            assert_eq!(rests.after(pruned(0, false)), LONG_PAUSE);
+        }
+        assert_eq!(rests.after(pruned(7, false)), PAUSE);
+        assert_eq!(rests.after(pruned(0, false)), SHORT_PAUSE);
     }
 }

@@ -14,8 +14,8 @@ CREATE TABLE namespace (
   name TEXT NOT NULL UNIQUE
 ) STRICT;
 
--- The messages of one task in one queue. `live` is 1 while any of them is ready: it is written only
--- when a line becomes empty or stops being so, and the index lists the lines a claim has to look at.
+-- The messages of one task in one queue. `live` is 1 while any of them is ready, and often for a while
+-- longer: it is rarely written, and the index lists the lines a claim has to look at.
 CREATE TABLE line (
   l INTEGER PRIMARY KEY,
   ns INTEGER NOT NULL,

@@ -151,8 +151,8 @@ fn claim(
     if let Some((priority, due, n)) = heads.last() {
         let sql = "DELETE FROM ready WHERE line = ?1 AND (priority, due, n) <= (?2, ?3, ?4)";
         db.prepare_cached(sql)?.execute((line, priority, due, n))?;
-        db.prepare_cached(statement!("unmark_empty_line"))?
-            .execute([line])?;
+        db.prepare_cached("SELECT 1 FROM ready WHERE line = ?1")?
+            .exists([line])?;
     }
     Ok(heads.len())
 }
