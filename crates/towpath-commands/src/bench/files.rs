@@ -34,7 +34,9 @@ pub(super) async fn run(bench: &Bench<'_>) -> Result<Vec<Figure>> {
     let (log, rate) = come_and_go(bench, &site, messages).await?;
     let after = mib(&site).0;
     step.advance();
-    let what = format!("file after {messages} came and went beside {stays} that stay and {UNDER_WAY} under way");
+    let what = format!(
+        "file after {messages} came and went beside {stays} that stay and {UNDER_WAY} under way"
+    );
     let what_log = "log at most, meanwhile, with another process that reads on and on";
     Ok(vec![
         Figure::new(Phase::Files, what, Unit::Mib, Spread::one(after))

@@ -1,23 +1,30 @@
 //! Promote: what was scheduled becomes ready when its time has come.
 
+use std::cmp::Ordering;
+
 use rusqlite::{Connection, OptionalExtension};
 use towpath_core::store::Promoted;
 use towpath_core::{State, Timestamp, Verb};
 
 use super::error::{Fallible, Fault};
 use super::moves::Place;
+use super::order;
 use super::row::Row;
 use super::tx::Tx;
 
 /// When the earliest scheduled message is due. Looked at without the writer first: mostly nothing is
 /// due, and then nothing is written.
 pub(super) fn next_due(db: &Connection) -> Fallible<Option<Timestamp>> {
-    let sql = "SELECT due FROM delayed ORDER BY due, n LIMIT 1";
-    let due: Option<i64> = db
+    Ok(first(db)?.map(|(due, _)| Timestamp::from_millis(due)))
+}
+
+/// When the earliest is due, and its number.
+fn first(db: &Connection) -> Fallible<Option<(i64, i64)>> {
+    let sql = "SELECT due, n FROM delayed ORDER BY due, n LIMIT 1";
+    let first = db
         .prepare_cached(sql)?
-        .query_row([], |row| row.get(0))
-        .optional()?;
-    Ok(due.map(Timestamp::from_millis))
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)));
+    Ok(first.optional()?)
 }
 
 pub(super) fn promote(tx: &mut Tx<'_>, max: usize) -> Fallible<Promoted> {
@@ -25,9 +32,12 @@ pub(super) fn promote(tx: &mut Tx<'_>, max: usize) -> Fallible<Promoted> {
     for (due, n) in &due {
         promote_one(tx, *due, *n)?;
     }
+    let next = first(tx.db)?;
+    // One that is still there although it was taken away would be met again and again.
+    order::check("delayed", Ordering::Greater, None, due.iter().chain(&next))?;
     Ok(Promoted {
         moved: due.len(),
-        next_due: next_due(tx.db)?,
+        next_due: next.map(|(due, _)| Timestamp::from_millis(due)),
     })
 }
 

@@ -5,10 +5,13 @@
 //! What it hands to the writer is the last message that is one too many: all before it are, too, whatever
 //! has come meanwhile.
 
+use std::cmp::Ordering;
+
 use rusqlite::{Connection, OptionalExtension};
 use towpath_core::store::{Pruned, Retention};
 
 use super::error::Fallible;
+use super::order;
 use super::reader::Look;
 use super::remove::delete_run;
 use super::statement::statement;
@@ -86,7 +89,11 @@ pub(super) fn prune(tx: &mut Tx<'_>, bounds: Bounds, max: usize) -> Fallible<Pru
             delete_all(tx, &found)?;
             pruned.removed += found.len();
         }
-        pruned.more |= is_any(tx.db, tx.ns, half, bound)?;
+        let next = next(tx.db, tx.ns, half, bound)?;
+        let met = found.iter().map(|finished| &finished.standing).chain(&next);
+        // One that is still there although it was deleted would be met again and again.
+        order::check("finished", Ordering::Greater, None, met)?;
+        pruned.more |= next.is_some();
     }
     Ok(pruned)
 }
@@ -126,10 +133,20 @@ fn first(tx: &Tx<'_>, half: usize, bound: Standing, max: usize) -> Fallible<Vec<
 }
 
 /// Whether any of this half stands no later than `bound`.
-fn is_any(db: &Connection, ns: i64, half: usize, (kept, n): Standing) -> Fallible<bool> {
-    let sql =
-        "SELECT 1 FROM finished WHERE ns = ?1 AND dead = ?2 AND (kept, n) <= (?3, ?4) LIMIT 1";
-    Ok(db.prepare_cached(sql)?.exists((ns, code(half), kept, n))?)
+fn is_any(db: &Connection, ns: i64, half: usize, bound: Standing) -> Fallible<bool> {
+    Ok(next(db, ns, half, bound)?.is_some())
+}
+
+/// The first of this half, if it stands no later than `bound`.
+fn next(db: &Connection, ns: i64, half: usize, (kept, n): Standing) -> Fallible<Option<Standing>> {
+    let sql = "SELECT kept, n FROM finished WHERE ns = ?1 AND dead = ?2 AND (kept, n) <= (?3, ?4) \
+               ORDER BY kept, n LIMIT 1";
+    let next = db
+        .prepare_cached(sql)?
+        .query_row((ns, code(half), kept, n), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        });
+    Ok(next.optional()?)
 }
 
 /// What `finished.dead` says.

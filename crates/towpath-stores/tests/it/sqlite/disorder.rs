@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use towpath_core::message::Start;
-use towpath_core::store::{List, Section};
+use towpath_core::store::{List, Retention, Section};
 use towpath_core::{Error, Kind, Store};
 use towpath_stores::conformance::Worker;
 
@@ -41,7 +41,10 @@ async fn disordered(
                 let worker = Worker::join(store.clone()).await;
                 assert_eq!(worker.claim(MESSAGES, every_t()).await.len(), MESSAGES);
             } else if section == Section::Dead {
-                store.revoke(ids, false).await.unwrap();
+                for id in ids {
+                    store.revoke(vec![id], false).await.unwrap();
+                    place.clock.advance(Duration::from_millis(1));
+                }
             }
         }
     }
@@ -144,4 +147,41 @@ async fn a_line_that_is_out_of_order_is_not_claimed_from() {
     let worker = Worker::join(store).await;
     let error = worker.try_claim(1, every_t()).await.unwrap_err();
     check(&error, &place, "ready");
+}
+
+/// A step of upkeep that comes again at once as long as anything is left must not do so for ever.
+#[tokio::test]
+async fn upkeep_over_rows_that_are_out_of_order_ends() {
+    let steps_max = 2 * MESSAGES;
+    for turn in 0..MESSAGES {
+        let edit = |places: &mut [[u8; 2]]| match turn {
+            0 => places.reverse(),
+            turn => places.rotate_left(turn),
+        };
+        let place = Place::new();
+        let store = disordered(&place, Section::Scheduled, "delayed", edit).await;
+        place.clock.advance(Duration::from_secs(3_600));
+        let mut steps = 0;
+        loop {
+            match store.promote(2).await {
+                Ok(promoted) if promoted.moved == 0 => break,
+                Ok(_) => steps += 1,
+                Err(error) => break check(&error, &place, "delayed"),
+            }
+            assert!(steps < steps_max, "turned by {turn}: it has no end");
+        }
+
+        let place = Place::new();
+        let store = disordered(&place, Section::Dead, "finished", edit).await;
+        place.clock.advance(Retention::default().dead * 2);
+        let mut steps = 0;
+        loop {
+            match store.prune(2).await {
+                Ok(pruned) if !pruned.more => break,
+                Ok(_) => steps += 1,
+                Err(error) => break check(&error, &place, "finished"),
+            }
+            assert!(steps < steps_max, "turned by {turn}: it has no end");
+        }
+    }
 }
