@@ -18,13 +18,12 @@ pub(crate) trait AnyTask: Send + Sync {
 
 struct Registered<T> {
     task: T,
-    settings: TaskSettings,
     needs: Needs,
 }
 
 impl<T: Task> AnyTask for Registered<T> {
     fn settings(&self) -> &TaskSettings {
-        &self.settings
+        self.task.settings()
     }
 
     fn needs(&self) -> &Needs {
@@ -62,14 +61,7 @@ impl Registry {
         }
         let mut needs = Needs::default();
         task.requires(&mut needs);
-        self.0.insert(
-            name,
-            Arc::new(Registered {
-                task,
-                settings,
-                needs,
-            }),
-        );
+        self.0.insert(name, Arc::new(Registered { task, needs }));
         Ok(())
     }
 

@@ -23,7 +23,7 @@ pub(super) fn drafts_in<'a>(
         .app
         .task_settings(&name)
         .cloned()
-        .unwrap_or_else(|| shell::task().settings());
+        .unwrap_or_else(|| shell::task().settings().clone());
     move |argv| {
         let request = ShellRequest {
             argv,

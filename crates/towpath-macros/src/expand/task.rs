@@ -34,8 +34,10 @@ pub(super) fn tokens(task: &Task) -> TokenStream {
                 type Args = #args;
                 type Output = #output;
 
-                fn settings(&self) -> #root::TaskSettings {
-                    #settings
+                fn settings(&self) -> &#root::TaskSettings {
+                    static __SETTINGS: ::std::sync::LazyLock<#root::TaskSettings> =
+                        ::std::sync::LazyLock::new(|| #settings);
+                    &__SETTINGS
                 }
 
                 fn encode(

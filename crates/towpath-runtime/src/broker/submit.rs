@@ -13,7 +13,7 @@ use towpath_core::{Draft, Error, Kind, MessageId, QueueName, Result, Retries, Ti
 
 use super::Broker;
 use crate::results::Results;
-use crate::task::{Encoder, ErasedPolicy, Task};
+use crate::task::{self, ErasedPolicy, Task};
 
 /// A message of task `T`, not yet submitted: set what differs from the task's defaults, then await
 /// it, or take the [`draft`](Submit::draft).
@@ -42,21 +42,10 @@ impl<'a, T: Task> Submit<'a, T> {
         reason = "callers hand over a fresh tuple"
     )]
     pub fn new(broker: &'a Broker, task: &T, args: T::Args) -> Self {
-        let settings = task.settings();
-        let codec = settings
-            .codec
-            .clone()
-            .unwrap_or_else(|| towpath_core::codec::JSON.clone());
-        let encoder = Encoder {
-            codecs: &broker.shared().codecs,
-            codec: &codec,
-        };
-        let draft = task
-            .encode(&args, &encoder)
-            .and_then(|payload| settings.draft(payload));
+        let draft = task::draft_with(task, &args, &broker.shared().codecs);
         Self {
             broker,
-            policy: settings.policy,
+            policy: task.settings().policy.clone(),
             draft,
             types: PhantomData,
         }
@@ -213,7 +202,7 @@ impl<'a, T: Task> Submit<'a, T> {
         let id = broker.submit(draft).await?;
         if let Some((policy, draft)) = hook {
             let hook = || policy.on_submit(&draft);
-            crate::task::run_hook(broker.shared(), "on_submit", hook).await;
+            task::run_hook(broker.shared(), "on_submit", hook).await;
         }
         Ok(Submitted {
             id,

@@ -91,8 +91,8 @@ where
     type Args = A;
     type Output = T;
 
-    fn settings(&self) -> TaskSettings {
-        self.settings.clone()
+    fn settings(&self) -> &TaskSettings {
+        &self.settings
     }
 
     fn encode(&self, args: &A, encoder: &Encoder<'_>) -> Result<Payload> {

@@ -25,7 +25,8 @@ use std::pin::Pin;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use towpath_core::{CodecName, Codecs, Payload, Result};
+use towpath_core::codec::JSON;
+use towpath_core::{CodecName, Codecs, Draft, Payload, Result};
 
 use crate::context::Context;
 
@@ -40,8 +41,8 @@ pub trait Task: Send + Sync + 'static {
     /// What a run gives.
     type Output: Serialize + DeserializeOwned + Send + 'static;
 
-    /// Its name and its defaults. Called once per registration and once per submit.
-    fn settings(&self) -> TaskSettings;
+    /// Its name and its defaults: the same whenever it is asked, once per registration and once per submit.
+    fn settings(&self) -> &TaskSettings;
 
     /// Writes arguments as a payload.
     ///
@@ -114,19 +115,16 @@ impl Encoder<'_> {
 ///
 /// [`Kind::Codec`](towpath_core::Kind::Codec) when the arguments cannot be encoded,
 /// [`Kind::Invalid`](towpath_core::Kind::Invalid) when a setting of the task is out of its limits.
-pub fn draft_of<T: Task>(task: &T, args: &T::Args) -> Result<towpath_core::Draft> {
-    let codecs = Codecs::default();
+pub fn draft_of<T: Task>(task: &T, args: &T::Args) -> Result<Draft> {
+    draft_with(task, args, &Codecs::default())
+}
+
+/// As [`draft_of`], with the codecs of an app.
+pub(crate) fn draft_with<T: Task>(task: &T, args: &T::Args, codecs: &Codecs) -> Result<Draft> {
     let settings = task.settings();
-    let codec = settings
-        .codec
-        .clone()
-        .unwrap_or_else(|| towpath_core::codec::JSON.clone());
-    let payload = task.encode(
-        args,
-        &Encoder {
-            codecs: &codecs,
-            codec: &codec,
-        },
-    )?;
-    settings.draft(payload)
+    let encoder = Encoder {
+        codecs,
+        codec: settings.codec.as_ref().unwrap_or(&JSON),
+    };
+    settings.draft(task.encode(args, &encoder)?)
 }

@@ -1,7 +1,7 @@
 //! How attempts end: outputs, failures, retries, panics, timeouts, snoozes.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use towpath_core::message::AttemptOutcome;
@@ -216,8 +216,10 @@ impl towpath_runtime::Task for Naps {
     type Args = ();
     type Output = u32;
 
-    fn settings(&self) -> towpath_runtime::TaskSettings {
-        at_once("naps").max_retries(0)
+    fn settings(&self) -> &towpath_runtime::TaskSettings {
+        static SETTINGS: LazyLock<towpath_runtime::TaskSettings> =
+            LazyLock::new(|| at_once("naps").max_retries(0));
+        &SETTINGS
     }
     fn encode(
         &self,

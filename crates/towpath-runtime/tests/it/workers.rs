@@ -1,6 +1,6 @@
 //! Workers as a whole: order, backlog, stopping, revoking, lost leases, unknown tasks.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
@@ -259,8 +259,10 @@ async fn missing_data_no_tasks_and_doubles_are_errors_at_start() {
     impl towpath_runtime::Task for Needy {
         type Args = ();
         type Output = ();
-        fn settings(&self) -> towpath_runtime::TaskSettings {
-            at_once("needy")
+        fn settings(&self) -> &towpath_runtime::TaskSettings {
+            static SETTINGS: LazyLock<towpath_runtime::TaskSettings> =
+                LazyLock::new(|| at_once("needy"));
+            &SETTINGS
         }
         fn encode(
             &self,

@@ -21,7 +21,7 @@ async fn fill(store: &dyn Store, lines: usize) -> Vec<MessageId> {
 }
 
 fn every_line(lines: usize) -> Selection {
-    let name = |n| TaskName::new(&format!("t {n}")).unwrap();
+    let name = |n| TaskName::new(format!("t {n}")).unwrap();
     let tasks = (0..lines).map(name).collect();
     Selection::Any { tasks }
 }
@@ -61,7 +61,7 @@ async fn the_marks_that_others_left_are_taken_away_by_who_finds_them() {
         let worker = Worker::join(store.clone()).await;
         fill(&**store, lines).await;
         // Only the last eight: those of the other are not met.
-        let tasks = (lines - 8..lines).map(|n| TaskName::new(&format!("t {n}")).unwrap());
+        let tasks = (lines - 8..lines).map(|n| TaskName::new(format!("t {n}")).unwrap());
         let tasks = tasks.collect();
         let claimed = worker.claim(16, Selection::Any { tasks }).await;
         assert_eq!(claimed.len(), 8);
