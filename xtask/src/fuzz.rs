@@ -50,6 +50,8 @@ fn run_one(target: &str, minutes: u32) -> Result<()> {
         format!("-max_total_time={}", u64::from(minutes) * 60),
         "-rss_limit_mb=2048".to_owned(),
         "-timeout=25".to_owned(),
+        // A thread that is just ending when the leaks are looked for is taken for one.
+        "-detect_leaks=0".to_owned(),
     ];
     let dictionary = directory()
         .join("dictionaries")
