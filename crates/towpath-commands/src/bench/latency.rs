@@ -55,7 +55,7 @@ pub(super) async fn run(bench: &Bench<'_>) -> Result<Vec<Figure>> {
     );
     if own.len() == p50.len() {
         // No thread waits for another there: what the engine takes for its two commits.
-        median = median.beside_values("own, submit and claim after as long a rest", &p50, &own);
+        median = median.beside_values("own, both commits", &p50, &own);
     }
     Ok(vec![
         median.target(Of::Value, Bound::AtMost(0.5)),
