@@ -44,7 +44,7 @@ async fn a_frozen_worker_cannot_settle_what_others_have_run() {
     let held = thaw.submit(&app.broker(), ()).await.unwrap();
     let mut frozen = Process::start("work", &store, SHORT);
     frozen.until("holding");
-    frozen.signal(Signal::STOP);
+    frozen.freeze();
     let worker = app.worker().start().await.unwrap();
     assert_eq!(held.result(SOON).await.unwrap(), "claim 2");
     frozen.signal(Signal::CONT);
@@ -73,7 +73,7 @@ async fn a_thawed_worker_that_claims_the_same_message_again_cannot_settle_its_ol
     let held = overlap.submit(&app.broker(), ()).await.unwrap();
     let mut frozen = Process::start("work", &store, SHORT);
     frozen.until("holding");
-    frozen.signal(Signal::STOP);
+    frozen.freeze();
     take_from_the_frozen(&app).await;
     frozen.signal(Signal::CONT);
     // There is nobody else: the same process claims it again, and runs both attempts at once.
@@ -96,7 +96,7 @@ async fn a_thawed_consumer_that_holds_the_same_message_again_cannot_acknowledge_
     let held = hold.submit(&app.broker(), ()).await.unwrap();
     let mut frozen = Process::start("consume", &store, SHORT);
     frozen.until("holding");
-    frozen.signal(Signal::STOP);
+    frozen.freeze();
     take_from_the_frozen(&app).await;
     frozen.signal(Signal::CONT);
     // The consumer hands its late acknowledgement to the store itself, and tells what that said.

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rusqlite::TransactionBehavior::Immediate;
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use tempfile::TempDir;
 
 const ROLE: &str = "TOWPATH_TEST_ROLE";
@@ -52,6 +53,7 @@ pub(crate) fn say(text: &str) {
 pub(crate) struct Process {
     child: Child,
     lines: BufReader<ChildStdout>,
+    store: String,
 }
 
 impl Process {
@@ -82,7 +84,11 @@ impl Process {
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
-        Self { child, lines }
+        Self {
+            child,
+            lines,
+            store: store.to_owned(),
+        }
     }
 
     /// Reads on until the process says `text`.
@@ -133,6 +139,27 @@ impl Process {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// SIGSTOP, at a moment at which it holds no lock of the store's file: one that stops in the middle
+    /// of a transaction stops every other writer too.
+    pub(crate) fn freeze(&self) {
+        let file = self.store.strip_prefix("sqlite:").unwrap();
+        let mut db = rusqlite::Connection::open(file).unwrap();
+        for _ in 0..100 {
+            self.signal(Signal::STOP);
+            let pid = Some(Pid::from_child(&self.child));
+            let (_, status) = waitpid(pid, WaitOptions::UNTRACED).unwrap().unwrap();
+            assert!(status.stopped(), "it ended instead: {status:?}");
+            db.busy_timeout(Duration::ZERO).unwrap();
+            if db.transaction_with_behavior(Immediate).is_ok() {
+                return;
+            }
+            self.signal(Signal::CONT);
+            db.busy_timeout(SOON).unwrap();
+            drop(db.transaction_with_behavior(Immediate).unwrap());
+        }
+        panic!("it held a lock each time it was stopped");
     }
 
     pub(crate) fn kill(&mut self) {
