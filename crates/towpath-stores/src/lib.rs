@@ -5,6 +5,7 @@
 //!
 //! * [`memory`]: everything in this process. The reference for the suite, and what users test with.
 //! * `sqlite` (feature `sqlite`): one file on this machine, for several processes.
+//! * `redis` (feature `redis`): a Redis or Valkey server, for many machines.
 //! * `conformance` (feature `conformance`): one named case per promise of the contract, for any store.
 //! * `faulty` (feature `conformance`): a wrapper that fails or crashes at the n-th call.
 //! * [`yardstick`] (feature `yardstick`): the bare loops beside which `towpath bench` measures a store.
@@ -69,9 +70,16 @@ pub fn open_with(url: &StoreUrl, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>
         #[cfg(feature = "sqlite")]
         Scheme::Sqlite => Ok(Arc::new(sqlite::SqliteStore::open(url, clock)?)),
         #[cfg(not(feature = "sqlite"))]
-        Scheme::Sqlite => Err(towpath_core::Error::new(
-            towpath_core::Kind::Unsupported,
-            format!("{url}: this build has no SQLite store; build with the feature `sqlite`"),
-        )),
+        Scheme::Sqlite => Err(not_built(url, "SQLite", "sqlite")),
+        Scheme::Redis => Err(not_built(url, "Redis", "redis")),
+        Scheme::Postgres => Err(not_built(url, "Postgres", "postgres")),
     }
+}
+
+/// What is said of a store that this build was made without.
+fn not_built(url: &StoreUrl, store: &str, feature: &str) -> towpath_core::Error {
+    towpath_core::Error::new(
+        towpath_core::Kind::Unsupported,
+        format!("{url}: this build has no {store} store; build with the feature `{feature}`"),
+    )
 }

@@ -1,35 +1,59 @@
-//! The `tests` step: unit and integration tests, by cargo-nextest when it is installed.
+//! The `tests` step: unit and integration tests, by cargo-nextest when it is installed, with a Redis and
+//! a Postgres server beside them.
 //!
 //! A run that finds no test at all fails. Nextest does so by itself; `cargo test` is content with
 //! nothing, so its tests are counted first.
 
 use anyhow::{Result, bail};
+use towpath_servers::{POSTGRES_URL, PostgresServer, REDIS_URL, RedisServer};
 
 use crate::program::{Echo, Program};
 
 pub(super) fn tests(echo: Echo) -> Result<String> {
+    let missing = towpath_servers::missing();
+    if !missing.is_empty() {
+        towpath_servers::install(&missing)?;
+    }
+    let servers = Servers {
+        redis: RedisServer::start()?,
+        postgres: PostgresServer::start()?,
+    };
     let has_nextest = Program::cargo("nextest --version").probe();
     if has_nextest {
-        by_nextest(echo)
+        by_nextest(&servers, echo)
     } else {
-        by_cargo_test(echo)
+        by_cargo_test(&servers, echo)
     }
 }
 
-fn by_nextest(echo: Echo) -> Result<String> {
-    let output =
-        Program::cargo("nextest run --workspace --all-features --no-tests=fail").run(echo)?;
+/// The servers that the conformance suites share. They end with this.
+struct Servers {
+    redis: RedisServer,
+    postgres: PostgresServer,
+}
+
+impl Servers {
+    fn told_to(&self, program: Program) -> Program {
+        program
+            .env(REDIS_URL, self.redis.url())
+            .env(POSTGRES_URL, self.postgres.url())
+    }
+}
+
+fn by_nextest(servers: &Servers, echo: Echo) -> Result<String> {
+    let program = Program::cargo("nextest run --workspace --all-features --no-tests=fail");
+    let output = servers.told_to(program).run(echo)?;
     Ok(nextest_summary(&output))
 }
 
-fn by_cargo_test(echo: Echo) -> Result<String> {
+fn by_cargo_test(servers: &Servers, echo: Echo) -> Result<String> {
     const TESTS: &str = "test --workspace --all-features --lib --bins --tests";
     let listed = Program::cargo(&format!("{TESTS} -- --list --format terse")).run(echo)?;
     let count = count_listed(&listed);
     if count == 0 {
         bail!("there is no test at all in the workspace");
     }
-    Program::cargo(TESTS).run(echo)?;
+    servers.told_to(Program::cargo(TESTS)).run(echo)?;
     Ok(format!(
         "{count} tests, by cargo test (cargo-nextest is not installed)"
     ))

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use towpath_core::store::{Bare, Yardstick};
 use towpath_core::url::{Durability, Scheme};
-use towpath_core::{Error, Kind, Store, StoreUrl};
+use towpath_core::{Error, Kind, Namespace, Store, StoreUrl};
 use towpath_runtime::App;
 
 use super::tasks::{self, Seen};
@@ -34,7 +34,7 @@ impl Ground {
             Scheme::Sqlite => Path::new(like.path())
                 .parent()
                 .filter(|_| like.path() != "bench.db"),
-            Scheme::Memory => None,
+            Scheme::Memory | Scheme::Redis | Scheme::Postgres => None,
         };
         let directory = match named {
             Some(named) if named.as_os_str().is_empty() => PathBuf::from("."),
@@ -52,7 +52,7 @@ impl Ground {
     /// What kind of store is measured, for the report.
     pub(super) fn store(&self) -> String {
         match self.like.scheme() {
-            Scheme::Memory => "memory:".to_owned(),
+            Scheme::Memory | Scheme::Redis | Scheme::Postgres => self.like.to_string(),
             Scheme::Sqlite => format!(
                 "SQLite, durability={}, in {}",
                 durability(&self.like),
@@ -67,14 +67,15 @@ impl Ground {
     }
 
     pub(super) fn fresh(&self) -> Result<Site> {
-        if self.like.scheme() == Scheme::Memory {
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        let name = format!("towpath-bench-{}-{number}", std::process::id());
+        if self.like.scheme() != Scheme::Sqlite {
+            // A namespace of its own; what is in memory has nothing but itself anyway.
             return Ok(Site {
-                url: self.like.clone(),
+                url: self.like.clone().with_namespace(Namespace::new(name)?),
                 directory: None,
             });
         }
-        let number = self.made.fetch_add(1, Ordering::Relaxed);
-        let name = format!("towpath-bench-{}-{number}", std::process::id());
         let directory = self.directory.join(name);
         make_private(&directory).map_err(|e| {
             let text = format!("the directory {} cannot be made: {e}", directory.display());

@@ -1,4 +1,7 @@
-//! Where a store is: `memory:`, `sqlite:PATH`, `sqlite://PATH`, and their settings after `?`.
+//! Where a store is: `memory:`, `sqlite:PATH`, `redis://HOST`, `postgres://HOST`, and settings after `?`.
+
+mod escape;
+mod server;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,6 +9,8 @@ use std::str::FromStr;
 
 use crate::error::{Error, Kind, Result};
 use crate::name::Namespace;
+use escape::{escape, unescape};
+pub use server::{Host, Secret, Server};
 
 /// The engine that a URL names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +19,19 @@ pub enum Scheme {
     Memory,
     /// One file on this machine.
     Sqlite,
+    /// A Redis or Valkey server, or a cluster of them.
+    Redis,
+    /// A Postgres server.
+    Postgres,
+}
+
+/// Where the engine keeps its data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    Memory,
+    File(String),
+    Redis(Server),
+    Postgres(Server),
 }
 
 /// When an accepted write is safe against the loss of power. Against the end of a process every
@@ -32,6 +50,11 @@ pub enum Durability {
 /// `sqlite:` and `sqlite://` take everything up to the first `?` as the path, character by
 /// character. Settings: `namespace=NAME` on every store, `durability=normal|full` on SQLite.
 ///
+/// `redis://` (or `valkey://`, which is the same) and `postgres://` (or `postgresql://`) take
+/// `[USER[:PASSWORD]@]HOST[:PORT][,HOST[:PORT]…][/DATABASE]`, with any byte of user, password and database
+/// written as `%XX` where it has a meaning of its own. The password is never printed, so such a URL is
+/// the one thing that is not read again as it was.
+///
 /// What would end a path or a setting too early is written `%3F` for `?`, `%26` for `&` and `%25` for
 /// `%`. Any other `%` is just that: `a%20b` is a path of six characters. So every URL that is printed
 /// is read again as the same store, whatever its path and namespace. Only a path that is empty or
@@ -48,8 +71,7 @@ pub enum Durability {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreUrl {
-    scheme: Scheme,
-    path: String,
+    place: Place,
     namespace: Namespace,
     durability: Durability,
 }
@@ -57,9 +79,12 @@ pub struct StoreUrl {
 impl StoreUrl {
     /// The URL of a fresh store in memory.
     pub fn memory() -> Self {
+        Self::of(Place::Memory)
+    }
+
+    fn of(place: Place) -> Self {
         Self {
-            scheme: Scheme::Memory,
-            path: String::new(),
+            place,
             namespace: Namespace::default(),
             durability: Durability::default(),
         }
@@ -67,21 +92,33 @@ impl StoreUrl {
 
     /// The URL of the SQLite store in the file `path`.
     pub fn sqlite(path: impl Into<String>) -> Self {
-        Self {
-            scheme: Scheme::Sqlite,
-            path: path.into(),
-            ..Self::memory()
-        }
+        Self::of(Place::File(path.into()))
     }
 
     /// The engine.
     pub fn scheme(&self) -> Scheme {
-        self.scheme
+        match &self.place {
+            Place::Memory => Scheme::Memory,
+            Place::File(_) => Scheme::Sqlite,
+            Place::Redis(_) => Scheme::Redis,
+            Place::Postgres(_) => Scheme::Postgres,
+        }
     }
 
-    /// The path of the file; empty for a store in memory.
+    /// The path of the file; empty for a store that is no file.
     pub fn path(&self) -> &str {
-        &self.path
+        match &self.place {
+            Place::File(path) => path,
+            Place::Memory | Place::Redis(_) | Place::Postgres(_) => "",
+        }
+    }
+
+    /// How the server is reached; `None` for a store that has none.
+    pub fn server(&self) -> Option<&Server> {
+        match &self.place {
+            Place::Redis(server) | Place::Postgres(server) => Some(server),
+            Place::Memory | Place::File(_) => None,
+        }
     }
 
     /// The application's part of the store.
@@ -100,12 +137,12 @@ impl StoreUrl {
     ///
     /// [`Kind::Invalid`] when the path names no file: it is empty or contains NUL.
     pub fn check(&self) -> Result<()> {
-        if self.scheme == Scheme::Sqlite && (self.path.is_empty() || self.path.contains('\0')) {
-            return Err(Error::invalid(
+        match &self.place {
+            Place::File(path) if path.is_empty() || path.contains('\0') => Err(Error::invalid(
                 "store URL: sqlite: names no file; write sqlite:PATH",
-            ));
+            )),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// The same store, another namespace.
@@ -147,63 +184,27 @@ impl FromStr for StoreUrl {
                 url.check()?;
                 url
             }
-            "redis" | "rediss" | "valkey" | "postgres" | "postgresql" => {
+            "redis" | "valkey" => {
+                let server = Server::parse(scheme, path)?;
+                server.check_database_number()?;
+                Self::of(Place::Redis(server))
+            }
+            "postgres" | "postgresql" => Self::of(Place::Postgres(Server::parse(scheme, path)?)),
+            "rediss" | "valkeys" => {
                 return Err(Error::new(
                     Kind::Unsupported,
-                    format!(
-                        "store scheme {scheme:?} is not part of this build; use sqlite: or memory:"
-                    ),
+                    format!("store scheme {scheme:?}: TLS is not part of this build"),
                 ));
             }
             _ => {
                 let shown = shown(scheme);
                 return Err(Error::invalid(format!(
-                    "store scheme {shown} is unknown; use sqlite: or memory:"
+                    "store scheme {shown} is unknown; use sqlite:, redis:, postgres: or memory:"
                 )));
             }
         };
         url.with_settings(query)
     }
-}
-
-/// What is written for a character that has a meaning in a URL. So few that paths stay what they are: one
-/// with `%20` in it is no path with a space.
-const ESCAPES: [(&str, char); 3] = [("%25", '%'), ("%26", '&'), ("%3F", '?')];
-
-/// The character that is escaped at the start of `text`.
-fn escaped(text: &str) -> Option<char> {
-    let start = text.get(..3)?;
-    let found = ESCAPES
-        .iter()
-        .find(|(escape, _)| start.eq_ignore_ascii_case(escape));
-    found.map(|(_, c)| *c)
-}
-
-/// Writes `text` so that no `end` is in it, and [`unescape`] reads the same text again.
-fn escape(text: &str, end: char) -> String {
-    let mut written = String::with_capacity(text.len());
-    for (at, c) in text.char_indices() {
-        // A `%` need not be escaped where nothing would be read into it.
-        let plain = c != end && (c != '%' || escaped(&text[at..]).is_none());
-        match ESCAPES.iter().find(|(_, special)| *special == c) {
-            Some((escape, _)) if !plain => written.push_str(escape),
-            _ => written.push(c),
-        }
-    }
-    written
-}
-
-fn unescape(text: &str) -> String {
-    let mut read = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('%') {
-        read.push_str(&rest[..at]);
-        let (c, len) = escaped(&rest[at..]).map_or(('%', 1), |c| (c, 3));
-        read.push(c);
-        rest = &rest[at + len..];
-    }
-    read.push_str(rest);
-    read
 }
 
 /// The start of what a user wrote, in quotes. What stands before an `@` is a user and his password, so
@@ -248,16 +249,18 @@ impl StoreUrl {
 
 impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.scheme {
-            Scheme::Memory => f.write_str("memory:")?,
-            Scheme::Sqlite => {
+        match &self.place {
+            Place::Memory => f.write_str("memory:")?,
+            Place::File(path) => {
                 f.write_str("sqlite:")?;
-                if self.path.starts_with("//") {
+                if path.starts_with("//") {
                     // Those of the path would be read as those of the scheme.
                     f.write_str("//")?;
                 }
-                f.write_str(&escape(&self.path, '?'))?;
+                f.write_str(&escape(path, '?'))?;
             }
+            Place::Redis(server) => write!(f, "redis:{server}")?,
+            Place::Postgres(server) => write!(f, "postgres:{server}")?,
         }
         let mut separator = '?';
         let mut setting = |name: &str, value: &str| {
@@ -330,6 +333,45 @@ mod tests {
         assert_eq!(lower.path(), "a?b");
     }
 
+    #[test]
+    fn servers_are_read_and_printed_without_their_password() {
+        let check = |text: &str, printed: &str| {
+            let url = text.parse::<StoreUrl>().unwrap();
+            assert_eq!(url.to_string(), printed, "{text}");
+            assert!(!format!("{url:?}").contains("hunter2"), "{url:?}");
+            let again = printed.parse::<StoreUrl>().unwrap();
+            assert_eq!(again.to_string(), printed);
+        };
+        check("redis://h", "redis://h");
+        check("valkey://h:6380/2", "redis://h:6380/2");
+        check(
+            "redis://a%40b:hunter2@h:1/3?namespace=x",
+            "redis://a%40b@h:1/3?namespace=x",
+        );
+        check(
+            "redis://:hunter2@[::1]:7000,b:7001",
+            "redis://[::1]:7000,b:7001",
+        );
+        check("postgresql://u:hunter2@h/a%2Fb", "postgres://u@h/a%2Fb");
+    }
+
+    #[test]
+    fn what_is_escaped_in_a_server_is_read_as_it_is_meant() {
+        let url: StoreUrl = "postgres://a%3Ab:p%40%2F%3Fss@h:5433,k/d%20b"
+            .parse()
+            .unwrap();
+        let server = url.server().unwrap();
+        assert_eq!(server.user(), Some("a:b"));
+        assert_eq!(server.password().map(Secret::reveal), Some("p@/?ss"));
+        assert_eq!(server.database(), Some("d b"));
+        let hosts: Vec<_> = server
+            .hosts()
+            .iter()
+            .map(|host| (host.name.as_str(), host.port))
+            .collect();
+        assert_eq!(hosts, [("h", Some(5433)), ("k", None)]);
+    }
+
     proptest! {
         /// Found by a fuzzer: `&` in a namespace and `?` in a path were read as the end of them.
         #[test]
@@ -362,7 +404,17 @@ mod tests {
         check("sqlite://?namespace=x", "names no file");
         check("memory:x", "takes no path");
         check("mysql://u:hunter2@h/db", "\"mysql\" is unknown");
-        check("redis://u:hunter2@h/0", "not part of this build");
+        check("rediss://u:hunter2@h/0", "not part of this build");
+        check("redis:jobs", "write redis://HOST");
+        check("redis://u:hunter2@", "no host");
+        check("redis://h:0x1", "port");
+        check("redis://h:70000", "port");
+        check("redis://u:hunter2@h/one", "number");
+        check(
+            "postgres://u:hunter2@h?sslcert=hunter2.pem",
+            "no setting \"sslcert\"",
+        );
+        check("postgres://u:hunter2%zz@h/db", "%");
         check("memory://u:hunter2@h", "takes no path");
         check("sqlite:?password=hunter2", "names no file");
         check("u/hunter2@h", "no scheme");

@@ -1,0 +1,31 @@
+//! Real servers for tests: started on a free loopback port in a directory of their own, and stopped at
+//! the latest when their handle is dropped.
+//!
+//! `cargo xtask test` starts one of each for the conformance suites and tells their URLs through
+//! [`REDIS_URL`] and [`POSTGRES_URL`]; tests that stop, freeze or kill a server start their own. Nothing
+//! here knows of Towpath: what is inside a server is the business of its test.
+
+mod place;
+mod postgres;
+mod process;
+mod programs;
+mod redis;
+
+pub use postgres::PostgresServer;
+pub use programs::{Missing, install, missing};
+pub use redis::RedisServer;
+
+/// The environment variable that tells tests of a Redis server.
+pub const REDIS_URL: &str = "TOWPATH_TEST_REDIS";
+/// The environment variable that tells tests of a Postgres server.
+pub const POSTGRES_URL: &str = "TOWPATH_TEST_POSTGRES";
+
+/// The server that the test command has started, or `None`, said aloud, where there is none: a test that
+/// needs one then has nothing to test. (In a run by `cargo xtask test` there always is one.)
+pub fn given(variable: &str) -> Option<String> {
+    let url = std::env::var(variable).ok();
+    if url.is_none() {
+        eprintln!("SKIPPED: {variable} names no server; `cargo xtask test` starts one");
+    }
+    url
+}

@@ -1,0 +1,128 @@
+//! A Redis server of a test's own.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Result;
+use rustix::process::Signal;
+
+use crate::place::Place;
+use crate::process::Process;
+use crate::programs::find;
+
+/// How often another port is tried when somebody else took the one that was free.
+const TRIES: usize = 5;
+
+/// A Redis server; it ends with this handle, and its data with it.
+pub struct RedisServer {
+    /// `None` between a stop and the next start.
+    process: Option<Process>,
+    place: Place,
+    settings: Vec<String>,
+}
+
+impl RedisServer {
+    /// A server that keeps nothing on the disk.
+    ///
+    /// # Errors
+    ///
+    /// When there is no `redis-server`, or it does not answer in time.
+    pub fn start() -> Result<Self> {
+        Self::start_with(&["--save", "", "--appendonly", "no"])
+    }
+
+    /// A server with these settings, as they stand on its command line.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](RedisServer::start).
+    pub fn start_with(settings: &[&str]) -> Result<Self> {
+        let settings: Vec<String> = settings
+            .iter()
+            .map(|setting| (*setting).to_owned())
+            .collect();
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            let mut server = Self {
+                process: None,
+                place: Place::new()?,
+                settings: settings.clone(),
+            };
+            match server.start_again() {
+                Ok(()) => return Ok(server),
+                Err(error) if tried == TRIES => return Err(error),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Starts it again after a stop, on the same port with the same data.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](RedisServer::start).
+    pub fn start_again(&mut self) -> Result<()> {
+        let directory = self.place.directory.path();
+        let port = self.place.port;
+        let mut command = Command::new(find("redis-server")?);
+        command
+            .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
+            .args(["--loglevel", "warning", "--dir"])
+            .arg(directory)
+            .args(&self.settings);
+        self.process = Some(Process::start(command, directory, Signal::KILL, || {
+            answers(port)
+        })?);
+        Ok(())
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.place.port)
+    }
+
+    /// Its port on the loopback address.
+    pub fn port(&self) -> u16 {
+        self.place.port
+    }
+
+    /// Ends it in order.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be signalled.
+    pub fn stop(&mut self) -> Result<()> {
+        self.end(Signal::TERM)
+    }
+
+    /// Ends it as a loss of power of its own would.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be signalled.
+    pub fn kill(&mut self) -> Result<()> {
+        self.end(Signal::KILL)
+    }
+
+    fn end(&mut self, signal: Signal) -> Result<()> {
+        match self.process.take() {
+            Some(process) => process.end(signal).map(drop),
+            None => Ok(()),
+        }
+    }
+}
+
+fn answers(port: u16) -> bool {
+    let ask = || -> std::io::Result<bool> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+        stream.write_all(b"PING\r\n")?;
+        let mut answer = [0; 5];
+        stream.read_exact(&mut answer)?;
+        Ok(answer == *b"+PONG")
+    };
+    ask().unwrap_or(false)
+}
