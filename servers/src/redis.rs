@@ -24,13 +24,13 @@ pub struct RedisServer {
 }
 
 impl RedisServer {
-    /// A server that keeps nothing on the disk.
+    /// A server that writes its log once a second, and no snapshots.
     ///
     /// # Errors
     ///
     /// When there is no `redis-server`, or it does not answer in time.
     pub fn start() -> Result<Self> {
-        Self::start_with(&["--save", "", "--appendonly", "no"])
+        Self::start_with(&["--save", "", "--appendonly", "yes"])
     }
 
     /// A server with these settings, as they stand on its command line.

@@ -18,6 +18,8 @@ pub mod conformance;
 #[cfg(feature = "conformance")]
 pub mod faulty;
 pub mod memory;
+#[cfg(feature = "redis")]
+pub mod redis;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
@@ -56,6 +58,11 @@ pub fn yardstick(
 /// As the store says it cannot be opened; [`Kind::Unsupported`](towpath_core::Kind::Unsupported) when
 /// this build has no such store.
 pub fn open(url: &StoreUrl) -> Result<Arc<dyn Store>> {
+    #[cfg(feature = "redis")]
+    if url.scheme() == Scheme::Redis {
+        // By the server's clock, which is everybody's.
+        return Ok(Arc::new(redis::RedisStore::open(url)?));
+    }
     open_with(url, Arc::new(SystemClock::new()))
 }
 
@@ -71,6 +78,9 @@ pub fn open_with(url: &StoreUrl, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>
         Scheme::Sqlite => Ok(Arc::new(sqlite::SqliteStore::open(url, clock)?)),
         #[cfg(not(feature = "sqlite"))]
         Scheme::Sqlite => Err(not_built(url, "SQLite", "sqlite")),
+        #[cfg(feature = "redis")]
+        Scheme::Redis => Ok(Arc::new(redis::RedisStore::open_with(url, clock)?)),
+        #[cfg(not(feature = "redis"))]
         Scheme::Redis => Err(not_built(url, "Redis", "redis")),
         Scheme::Postgres => Err(not_built(url, "Postgres", "postgres")),
     }

@@ -9,7 +9,8 @@ use crate::name::{QueueName, TaskName};
 /// A part of a store that is already in an order of its own, so that listing it needs no index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Section {
-    /// Every message, the newest submitted first.
+    /// Every message: the newest submitted first where the store keeps that order (see
+    /// [`Capabilities::ordered`](super::Capabilities::ordered)), else section by section.
     All,
     /// Ready messages, line by line, each in its order.
     Ready,

@@ -14,7 +14,9 @@
 //!   it is not allowed answers `WrongState` and writes nothing.
 //! * **Order.** Ready messages stand in lines, one per (queue, task), ordered by (priority, time of
 //!   becoming ready on the store's clock, store sequence), never by id. That time never goes back, even
-//!   when the wall clock does: whoever joins a line stands behind his equals who are there.
+//!   when the wall clock does: whoever joins a line stands behind his equals who are there. The store
+//!   sequence is the order of submits where the store keeps [that one](Capabilities::ordered), else the
+//!   order of becoming ready.
 //! * **Bounded.** No verb touches more rows than its caller asked for. More than
 //!   [`BATCH`](crate::limits::BATCH) messages in one submit or settle are refused whole (`Invalid`); a
 //!   claim hands out at most that many, and no more once their payloads have
@@ -67,6 +69,11 @@ pub struct Capabilities {
     pub durable: bool,
     /// How often dead workers should be looked for.
     pub rescue_every: Duration,
+    /// Whether the store numbers messages in the order of their submits. Then [`Section::All`] is the
+    /// newest first, and of two messages that become ready in one millisecond the first submitted goes
+    /// first. Elsewhere [`Section::All`] is one section after the other, and the first to become ready
+    /// goes first.
+    pub ordered: bool,
     /// How long an idle consumer may rely on being woken before it looks by itself.
     pub fallback_poll: Duration,
 }

@@ -8,7 +8,8 @@ use super::Cursor;
 use crate::clock::Timestamp;
 use crate::limits;
 
-/// How long and how many finished messages are kept.
+/// How long and how many finished messages are kept. What is kept for no time at all may be gone as soon
+/// as it has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
     /// How long a succeeded message and its result are kept (24 hours), unless it says otherwise.

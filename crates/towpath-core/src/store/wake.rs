@@ -6,7 +6,7 @@ use std::pin::Pin;
 /// What somebody waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Topic {
-    /// A message may have become ready.
+    /// A message may have become ready in a line that had none.
     Work,
     /// A message was scheduled: the next one may be due earlier than was thought.
     Schedule,

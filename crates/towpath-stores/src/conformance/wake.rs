@@ -24,11 +24,13 @@ pub async fn a_submit_wakes_those_who_wait_for_work(h: &Harness) {
     rung(&mut watch, Topic::Work).await;
 }
 
-pub async fn each_submit_wakes_again(h: &Harness) {
+pub async fn each_line_that_is_filled_wakes_again(h: &Harness) {
+    let worker = h.worker().await;
     let mut watch = h.store.watch(Topic::Work);
     for _ in 0..3 {
         h.submit_one(draft("t")).await;
         rung(&mut watch, Topic::Work).await;
+        worker.claim_one().await;
     }
 }
 

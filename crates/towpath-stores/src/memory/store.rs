@@ -154,6 +154,7 @@ impl Store for MemoryStore {
         Capabilities {
             shared: false,
             durable: false,
+            ordered: true,
             rescue_every: Duration::from_millis(500),
             fallback_poll: Duration::from_secs(1),
         }

@@ -286,6 +286,7 @@ impl Store for SqliteStore {
         Capabilities {
             shared: true,
             durable: true,
+            ordered: true,
             rescue_every: Duration::from_millis(500),
             fallback_poll: Duration::from_millis(500),
         }

@@ -13,6 +13,13 @@ mod sqlite {
     towpath_stores::conformance_suite!(sqlite);
 }
 
+#[cfg(feature = "redis")]
+mod redis {
+    use crate::stores::redis;
+
+    towpath_stores::conformance_suite!(redis);
+}
+
 /// A wrapper without a fault is not to be told from what it wraps.
 mod faulty {
     use std::sync::{Arc, OnceLock};

@@ -22,3 +22,16 @@ pub(crate) fn sqlite() -> Harness {
         towpath_stores::open_with(&url, clock).expect("the store opens")
     })
 }
+
+/// A namespace of its own on the Redis server of the test command, if there is one.
+#[cfg(feature = "redis")]
+pub(crate) fn redis() -> Option<Harness> {
+    let url = towpath_servers::given(towpath_servers::REDIS_URL)?;
+    let url: towpath_core::StoreUrl = url.parse().expect("the URL of a server");
+    let namespace = format!("test {}", towpath_core::MessageId::new());
+    let namespace = towpath_core::Namespace::new(namespace).expect("a name");
+    let url = url.with_namespace(namespace);
+    Some(Harness::new(move |clock| {
+        towpath_stores::open_with(&url, clock).expect("the store opens")
+    }))
+}

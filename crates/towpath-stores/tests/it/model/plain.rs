@@ -43,6 +43,12 @@ pub(super) struct Plain {
     /// By the order of submits.
     pub(super) entries: BTreeMap<u64, Entry>,
     submits: u64,
+    /// Whether of two that became ready at the same time the first submitted goes first; else the one
+    /// that came first does.
+    ordered: bool,
+    /// By number, the order of becoming ready.
+    joins: BTreeMap<u64, usize>,
+    joined: usize,
     /// When a message last became ready.
     last_ready: Timestamp,
     /// The latest that the wall clock ever showed.
@@ -56,6 +62,13 @@ pub(super) struct Plain {
 pub(super) type Verdict<T = ()> = Result<T, Kind>;
 
 impl Plain {
+    pub(super) fn new(ordered: bool) -> Self {
+        Self {
+            ordered,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn set_clock(&mut self, now: Timestamp, uptime: Duration) {
         (self.now, self.uptime) = (now, uptime);
         self.latest = self.latest.max(now);
@@ -83,6 +96,19 @@ impl Plain {
             if stamped_last && (last..=latest).contains(&stamp) {
                 entry.due_at = stamp;
                 self.last_ready = self.last_ready.max(stamp);
+            }
+        }
+    }
+
+    /// Forgets those of the messages that are gone which were to be kept for no time at all: a store may
+    /// let them go as soon as they have succeeded.
+    pub(super) fn forget_unkept(&mut self, gone: impl Iterator<Item = MessageId>) {
+        for id in gone {
+            let unkept = |entry: &Entry| {
+                entry.state == State::Succeeded && entry.kept_until <= Some(self.now)
+            };
+            if let Some(number) = self.number(id).filter(|n| unkept(&self.entries[n])) {
+                self.entries.remove(&number);
             }
         }
     }
@@ -129,6 +155,12 @@ impl Plain {
     fn wait(&mut self, number: u64, verb: Verb, due_at: Timestamp) {
         let (state, due_at) = self.waiting(due_at);
         self.shift(number, verb, state).due_at = due_at;
+        self.note_join(number);
+    }
+
+    fn note_join(&mut self, number: u64) {
+        self.joined += 1;
+        self.joins.insert(number, self.joined);
     }
 
     fn waiting(&mut self, due_at: Timestamp) -> (State, Timestamp) {
@@ -168,6 +200,7 @@ impl Plain {
             draft,
         };
         self.entries.insert(self.submits, entry);
+        self.note_join(self.submits);
         Ok(())
     }
 
@@ -179,8 +212,10 @@ impl Plain {
                 && tasks.contains(&entry.draft.task)
                 && !self.paused.contains(queue)
         });
-        let first =
-            wanted.min_by_key(|(number, entry)| (entry.draft.priority, entry.due_at, **number));
+        let first = wanted.min_by_key(|(number, entry)| {
+            let joined = if self.ordered { 0 } else { self.joins[*number] };
+            (entry.draft.priority, entry.due_at, joined, **number)
+        });
         first.map(|(number, _)| *number)
     }
 
@@ -288,7 +323,10 @@ impl Plain {
         let (state, due_at) = match asked {
             None => (state, due_at),
             Some(asked) if state == State::Ready && asked <= self.now => (state, due_at),
-            Some(asked) => self.waiting(asked),
+            Some(asked) => {
+                self.note_join(number);
+                self.waiting(asked)
+            }
         };
         let entry = self.shift(number, Verb::Update, state);
         entry.due_at = due_at;

@@ -1,0 +1,126 @@
+//! Claim: hands out ready messages, in the order of the selection.
+
+use redis::Value;
+use towpath_core::store::{Claim, Selection};
+use towpath_core::{Message, MessageId, QueueName, Result, TaskName, limits};
+
+use super::body::Names;
+use super::bytes::{Reader, millis};
+use super::lease::lease_lost;
+use super::record;
+use super::reply::{self, Unexpected};
+use super::script::{CLAIM, Call, Script};
+use super::store::Shared;
+
+/// Most messages of one call: the server does nothing else while a script runs.
+pub(super) const CALL_MAX: usize = 1_000;
+/// A turn as large as a script counts exactly.
+const TURN_MAX: u64 = 1 << 50;
+
+/// The wish of a claim, as `lua/take.lua` reads it.
+pub(super) fn put_wish(call: &mut Call, claim: &Claim, max: usize, bytes: usize) {
+    call.count(max).count(bytes);
+    let put_tasks = |call: &mut Call, tasks: &[TaskName]| {
+        call.count(tasks.len());
+        for task in tasks {
+            call.text(task.as_str());
+        }
+    };
+    match &*claim.selection {
+        Selection::Any { tasks } => {
+            call.text("a")
+                .number(i64::try_from(claim.turn % TURN_MAX).unwrap_or(0));
+            put_tasks(call, tasks);
+        }
+        Selection::Queues { queues, tasks } => {
+            call.text("q").count(queues.len());
+            for queue in queues {
+                call.text(queue.as_str());
+            }
+            put_tasks(call, tasks);
+        }
+        Selection::Tasks(queues) => {
+            let each = |(queue, tasks): &(QueueName, Vec<TaskName>)| {
+                let queue = queue.clone();
+                tasks
+                    .clone()
+                    .into_iter()
+                    .map(move |task| (queue.clone(), task))
+            };
+            let pairs: Vec<_> = queues.iter().flat_map(each).collect();
+            call.text("t").count(pairs.len());
+            for (queue, task) in pairs {
+                call.text(queue.as_str()).text(task.as_str());
+            }
+        }
+    }
+}
+
+impl Shared {
+    pub(super) async fn claim(&self, claim: Claim) -> Result<Vec<Message>> {
+        let mut messages = Vec::new();
+        self.claim_on(&claim, &mut messages).await?;
+        Ok(messages)
+    }
+
+    /// Claims until the wish is granted or a call gives less than it was asked for.
+    pub(super) async fn claim_on(&self, claim: &Claim, messages: &mut Vec<Message>) -> Result<()> {
+        let max = claim.max.min(limits::BATCH);
+        loop {
+            let bytes: usize = messages.iter().map(|message| message.payload.len()).sum();
+            let wish = (max - messages.len()).min(CALL_MAX);
+            let more = limits::CLAIM_BYTES.saturating_sub(bytes);
+            if (wish == 0 || more == 0) && !messages.is_empty() {
+                return Ok(());
+            }
+            let mut call = self.call_of(&CLAIM);
+            call.bytes(claim.incarnation.as_bytes())
+                .number(millis(self.retention().dead));
+            put_wish(&mut call, claim, wish, more);
+            let answer = self.call(call).await?;
+            if matches!(answer, Value::Nil) {
+                if messages.is_empty() {
+                    return Err(lease_lost(claim.incarnation));
+                }
+                return Ok(());
+            }
+            let got = self.read_claimed(&CLAIM, answer)?;
+            let (count, alone) = (got.len(), got.iter().any(|m| m.counters.claimed_alone()));
+            messages.extend(got);
+            if count < wish || alone || wish == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    pub(super) fn read_claimed(&self, script: &Script, answer: Value) -> Result<Vec<Message>> {
+        let values = self.read(script, answer, reply::array)?;
+        let unexpected = |_: Unexpected| self.translate.answer(script.name);
+        let mut messages = Vec::with_capacity(values.len() / 2);
+        let mut names = Names::default();
+        let mut values = values.into_iter();
+        while let Some(element) = values.next() {
+            let element = reply::bytes(element).map_err(unexpected)?;
+            let mut next = || reply::maybe_bytes(values.next().unwrap_or_default());
+            let (flag, id) = read_element(element).map_err(unexpected)?;
+            let body = next().map_err(unexpected)?.unwrap_or_default();
+            let (more, saved) = if flag == 0 {
+                (None, None)
+            } else {
+                (next().map_err(unexpected)?, next().map_err(unexpected)?)
+            };
+            let message = record::handed_out(id, body, more, saved, &mut names);
+            messages.push(message.map_err(|what| self.translate.damaged(id, what))?);
+        }
+        Ok(messages)
+    }
+}
+
+fn read_element(element: bytes::Bytes) -> Result<(u8, MessageId), Unexpected> {
+    let mut reader = Reader::new(element);
+    let read = |reader: &mut Reader| {
+        reader.take(10)?;
+        Ok((reader.u8()?, MessageId::from_bytes(reader.id()?)))
+    };
+    read(&mut reader).map_err(|_: super::bytes::Damaged| Unexpected)
+}

@@ -1,0 +1,124 @@
+//! Doctor: whether the server is set up so that it keeps what it accepted.
+
+use std::collections::HashMap;
+
+use redis::Value;
+use towpath_core::Result;
+use towpath_core::store::Finding;
+
+use super::script::COUNTS;
+use super::store::Shared;
+
+/// The oldest server that has the commands of the scripts.
+const VERSION_MIN: (u32, u32) = (6, 2);
+
+impl Shared {
+    pub(super) async fn doctor(&self) -> Result<Vec<Finding>> {
+        let info = self.command(redis::cmd("INFO")).await?;
+        let info = match &info {
+            Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            Value::VerbatimString { text, .. } | Value::SimpleString(text) => text.clone(),
+            _ => return Err(self.translate.answer(COUNTS.name)),
+        };
+        let info: HashMap<&str, &str> = info
+            .lines()
+            .filter_map(|line| line.trim_end().split_once(':'))
+            .collect();
+        // Managed servers refuse this command; then what INFO says must do.
+        let mut saves = redis::cmd("CONFIG");
+        saves.arg("GET").arg("save");
+        let saves = match self.command(saves).await {
+            Ok(Value::Array(pair)) => {
+                !matches!(pair.get(1), Some(Value::BulkString(b)) if b.is_empty())
+            }
+            _ => true,
+        };
+        Ok(examine(&info, saves))
+    }
+}
+
+/// `saves` is whether snapshots are made, as far as that is known.
+fn examine(info: &HashMap<&str, &str>, saves: bool) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut find = |about: &str, problem: String| {
+        findings.push(Finding {
+            about: about.to_owned(),
+            problem,
+        });
+    };
+    let version = info.get("redis_version").copied().unwrap_or("0.0");
+    let mut numbers = version.split('.').map(|part| part.parse().unwrap_or(0));
+    let found = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if found < VERSION_MIN {
+        let (major, minor) = VERSION_MIN;
+        find(
+            "the server's version",
+            format!("is {version}; the scripts need {major}.{minor} or newer"),
+        );
+    }
+    let policy = info
+        .get("maxmemory_policy")
+        .copied()
+        .unwrap_or("noeviction");
+    if policy.starts_with("allkeys") {
+        find(
+            "the eviction policy",
+            format!(
+                "is {policy}, which drops messages when memory is short; set maxmemory-policy noeviction"
+            ),
+        );
+    }
+    if info.get("aof_enabled") == Some(&"0") && !saves {
+        find(
+            "persistence",
+            "is off, so a restart of the server loses every message; set appendonly yes".to_owned(),
+        );
+    }
+    if info.get("aof_last_write_status") == Some(&"err") {
+        find(
+            "the append-only file",
+            "could not be written; look at the server's disk".to_owned(),
+        );
+    }
+    if info.get("role") == Some(&"slave") {
+        find(
+            "the server",
+            "is a replica, which takes no writes; name the primary".to_owned(),
+        );
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(changed: &[(&'static str, &'static str)], saves: bool) -> Vec<String> {
+        let mut info = HashMap::from([
+            ("redis_version", "6.2.0"),
+            ("maxmemory_policy", "noeviction"),
+            ("aof_enabled", "1"),
+            ("aof_last_write_status", "ok"),
+            ("role", "master"),
+        ]);
+        info.extend(changed.iter().copied());
+        let findings = examine(&info, saves).into_iter();
+        findings.map(|finding| finding.about).collect()
+    }
+
+    #[test]
+    fn what_can_lose_messages_is_found() {
+        assert!(problems(&[], false).is_empty());
+        assert!(problems(&[("aof_enabled", "0")], true).is_empty());
+        assert!(problems(&[("maxmemory_policy", "volatile-lru")], true).is_empty());
+        let check = |changed, about: &str| assert_eq!(problems(changed, false), [about]);
+        check(&[("redis_version", "6.0.16")], "the server's version");
+        check(
+            &[("maxmemory_policy", "allkeys-lru")],
+            "the eviction policy",
+        );
+        check(&[("aof_enabled", "0")], "persistence");
+        check(&[("aof_last_write_status", "err")], "the append-only file");
+        check(&[("role", "slave")], "the server");
+    }
+}

@@ -1,0 +1,164 @@
+//! The way to the server: a thread of the store's own, on whose runtime all connections live.
+//!
+//! A verb is spawned there, so one that has begun runs to its end although its future is dropped, and
+//! a program that blocks its own runtime does not keep what it sent from being read. All verbs share one
+//! connection: what many callers send at a time goes out together.
+
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use redis::aio::{ConnectionLike as _, ConnectionManager, ConnectionManagerConfig};
+use redis::{Client, RedisResult, ServerErrorKind, Value};
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::{OnceCell, mpsc, oneshot};
+use towpath_core::Result;
+
+use super::error::{Translate, stopped};
+use super::script::Call;
+
+/// How long a connection may take to come about.
+pub(super) const CONNECT: Duration = Duration::from_secs(3);
+/// How long the server may take to answer. A script takes milliseconds; behind a server that loads or saves
+/// its data they are seconds.
+pub(super) const RESPOND: Duration = Duration::from_secs(10);
+/// The pauses between two tries to connect: from so long, doubled with jitter, to so long.
+const PAUSE_MIN: Duration = Duration::from_millis(20);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// How often one caller's command tries to connect before it says that the server is out of reach.
+const TRIES: usize = 3;
+
+#[derive(Debug)]
+pub(super) struct Driver {
+    handle: Handle,
+    client: Client,
+    translate: Translate,
+    /// Made on the first command; makes itself again whenever the server went away.
+    manager: std::sync::Arc<OnceCell<ConnectionManager>>,
+    /// Every verb at work holds a copy. When the last is gone the thread ends: after the store was closed
+    /// and what was begun is done.
+    alive: Mutex<Option<mpsc::Sender<()>>>,
+}
+
+impl Driver {
+    /// Starts the thread. Nothing is connected yet.
+    pub(super) fn start(client: Client, translate: Translate) -> Result<Self> {
+        let (alive, mut last_gone) = mpsc::channel::<()>(1);
+        let started = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .and_then(|runtime| {
+                let handle = runtime.handle().clone();
+                thread::Builder::new()
+                    .name("towpath-redis".to_owned())
+                    .spawn(move || runtime.block_on(last_gone.recv()))
+                    .map(|_| handle)
+            });
+        let handle = started.map_err(|error| translate.thread(error))?;
+        Ok(Self {
+            handle,
+            client,
+            translate,
+            manager: std::sync::Arc::default(),
+            alive: Mutex::new(Some(alive)),
+        })
+    }
+
+    /// Calls a script; answers what it answers.
+    pub(super) async fn call(&self, call: Call) -> Result<Value> {
+        let mut answers = self.calls(vec![call]).await?;
+        Ok(answers.pop().unwrap_or(Value::Nil))
+    }
+
+    /// Calls scripts one after the other, in their order; stops at the first that fails.
+    pub(super) async fn calls(&self, calls: Vec<Call>) -> Result<Vec<Value>> {
+        let translate = self.translate.clone();
+        self.run(move |mut manager| async move {
+            let mut answers = Vec::with_capacity(calls.len());
+            for call in &calls {
+                let answer = evaluate(&mut manager, call).await;
+                answers.push(answer.map_err(|error| translate.error(&error))?);
+            }
+            Ok(answers)
+        })
+        .await
+    }
+
+    /// Does `work` with the connection, on the driver's thread.
+    pub(super) async fn run<T, F>(
+        &self,
+        work: impl FnOnce(ConnectionManager) -> F + Send + 'static,
+    ) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send,
+    {
+        let alive = self.alive();
+        let alive = alive.ok_or_else(|| stopped(self.translate.url()))?;
+        let (manager, client) = (self.manager.clone(), self.client.clone());
+        let (translate, lost) = (self.translate.clone(), self.translate.clone());
+        let (answered, answer) = oneshot::channel();
+        self.handle.spawn(async move {
+            let _until_it_is_done = alive;
+            let connected = manager.get_or_try_init(|| connect(client)).await.cloned();
+            let done = match connected {
+                Ok(manager) => work(manager).await,
+                Err(error) => Err(translate.error(&error)),
+            };
+            // Nobody hears it when the caller has gone away.
+            let _gone = answered.send(done);
+        });
+        answer.await.unwrap_or_else(|_| Err(stopped(lost.url())))
+    }
+
+    /// Has a loop run on the driver's thread for as long as the store is open.
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.handle.spawn(work);
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Lets the thread end once what was begun is done.
+    pub(super) fn close(&self) {
+        let mut alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(alive.take());
+    }
+
+    fn alive(&self) -> Option<mpsc::Sender<()>> {
+        // A plain value that is replaced whole.
+        let alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner);
+        alive.clone()
+    }
+}
+
+async fn connect(client: Client) -> RedisResult<ConnectionManager> {
+    let config = ConnectionManagerConfig::new()
+        .set_connection_timeout(Some(CONNECT))
+        .set_response_timeout(Some(RESPOND))
+        .set_number_of_retries(TRIES)
+        .set_min_delay(PAUSE_MIN)
+        .set_max_delay(PAUSE_MAX);
+    ConnectionManager::new_lazy_with_config(client, config)
+}
+
+/// Calls the script by its hash; a server that does not know it (it was restarted, or flushed its scripts)
+/// is told once.
+async fn evaluate(manager: &mut ConnectionManager, call: &Call) -> RedisResult<Value> {
+    let answer = send(manager, call).await;
+    match answer {
+        Err(error) if error.kind() == ServerErrorKind::NoScript.into() => {
+            manager.req_packed_command(&call.script.load()).await?;
+            send(manager, call).await
+        }
+        answer => answer,
+    }
+}
+
+async fn send(manager: &mut ConnectionManager, call: &Call) -> RedisResult<Value> {
+    manager
+        .req_packed_command(&call.command)
+        .await?
+        .extract_error()
+}

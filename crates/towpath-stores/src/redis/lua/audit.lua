@@ -1,0 +1,73 @@
+-- Looks for messages that stand nowhere, and has them wait again or end.
+--
+-- ARGV: 2: how many at most, 3: where the step before ended, 4: how many of that place it had looked at,
+--       5: how long dead letters are kept in ms
+-- Answers how many were looked at, the place and how many of it, or false at the end; and for each message
+-- that was mended its id and the state it was said to be in.
+-- Whether a message that should be ready stands in its list is only known where the list is short: nothing
+-- in Redis finds an element in a long one in bounded time.
+local SHORT = 1000
+local max, cursor, skip, keep = tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local mended, standing = {}, {}
+
+local function stands_in_line(message)
+  local list = P .. 'r' .. line_of(message.queue, message.task) .. ':' .. message.priority
+  if not standing[list] then
+    standing[list] = {}
+    if call('LLEN', list) > SHORT then
+      standing[list] = true
+    else
+      for _, element in ipairs(call('LRANGE', list, 0, -1)) do
+        standing[list][string.sub(element, 12)] = true
+      end
+    end
+  end
+  return standing[list] == true or standing[list][message.id]
+end
+
+local function stands(message, state, held)
+  if state == 'ready' then
+    return stands_in_line(message)
+  elseif state == 'running' then
+    local incarnation = string.sub(held, 5, 20)
+    return call('SISMEMBER', P .. 'w' .. incarnation, message.id) == 1
+      and (call('ZSCORE', P .. 'a', incarnation) or call('SISMEMBER', P .. 'n', incarnation) == 1)
+  elseif state == 'succeeded' then
+    return call('ZSCORE', P .. 's', message.id)
+  elseif state == 'failed' or state == 'revoked' then
+    return call('ZSCORE', P .. 'd', message.id)
+  end
+  return true
+end
+
+local function mend(message, state, held)
+  if state == 'running' then
+    message.claims = struct.unpack('>I4', held)
+    unhold(message.id, string.sub(held, 5, 20))
+    wait(message, now)
+  elseif state == 'ready' then
+    wait(message, now)
+  else
+    call('ZADD', P .. (state == 'succeeded' and 's' or 'd'), now + keep, message.id)
+  end
+  mended[#mended + 1] = message.id
+  mended[#mended + 1] = state
+end
+
+local scanned, found = 0, call('HSCAN', P .. 'b', cursor, 'COUNT', max)
+local pairs_of = found[2]
+local goes_on = found[1] ~= '0' and { found[1], 0 } or false
+for i = 1 + 2 * skip, #pairs_of, 2 do
+  if scanned == max then
+    goes_on = { cursor, (i - 1) / 2 }
+    break
+  end
+  scanned = scanned + 1
+  local message = read_message(pairs_of[i], pairs_of[i + 1])
+  local state, held = state_of(message.id)
+  if not stands(message, state, held) then
+    mend(message, state, held)
+  end
+end
+ring_all()
+return { scanned, goes_on, mended }

@@ -1,0 +1,2 @@
+-- The time in ms.
+return string.format('%.0f', now)

@@ -1,0 +1,82 @@
+-- Changes a message that waits.
+--
+-- ARGV: 2: id, 3: the body as it was read, or '' to be told, 4: the new body without its beginning, 5: the
+--       new start ('' for none, 'now', '+MS', '@MS')
+-- Answers '-' for one that is not known, the state for one that does not wait, '~' when the body has changed
+-- since it was read, 'ok' else.
+-- scheduled, ready → scheduled, ready
+local id = ARGV[2]
+local body = call('HGET', P .. 'b', id)
+if not body then
+  return '-'
+end
+local message, state = read_message(id, body), state_of(id)
+if state ~= 'scheduled' and state ~= 'ready' then
+  return state
+end
+if body ~= ARGV[3] then
+  return '~'
+end
+local due, start = nil, ARGV[5]
+if start == 'now' then
+  due = now
+elseif start ~= '' then
+  local ms = tonumber(string.sub(start, 2))
+  due = string.sub(start, 1, 1) == '+' and now + ms or ms
+end
+-- The rank of a message in its line. Its time is known, so it is among those of one millisecond; where
+-- those are very many it is taken to be their first.
+local SAME_MS_MAX = 1000
+local function rank_of(message)
+  local list = P .. 'r' .. line_of(message.queue, message.task) .. ':' .. message.priority
+  local first = struct.pack('>I8I2', message.due * 2048 - 1, 65535)
+  local place = place_after(list, first)
+  for _, element in ipairs(call('LRANGE', list, place, place + SAME_MS_MAX - 1)) do
+    if string.sub(element, 12) == id then
+      return string.sub(element, 1, 10)
+    end
+  end
+  return struct.pack('>I8I2', message.due * 2048, 0)
+end
+
+-- Goes into the line of its new priority at the place that its time gives it. In the middle of a long list
+-- that is a walk to there: the one step here that is not bounded by what was asked for, some ms at a
+-- million messages.
+local function move_to(priority)
+  local rank = rank_of(message)
+  leave_line(message.queue, message.task, message.priority, id)
+  message.priority = priority
+  local line = line_of(message.queue, message.task)
+  local list, element = P .. 'r' .. line .. ':' .. priority, rank .. '\1' .. id
+  local place = place_after(list, rank)
+  local behind = call('LINDEX', list, place)
+  if not behind then
+    join(message.queue, message.task, priority, element)
+  elseif place == 0 then
+    call('LPUSH', list, element)
+  else
+    call('LINSERT', list, 'BEFORE', behind, element)
+  end
+  rung.w = true
+end
+
+body = string.sub(body, 1, 8) .. ARGV[4]
+local priority = string.format('%.0f', (struct.unpack('>I4', body, 10)))
+call('HSET', P .. 'b', id, body)
+if state == 'ready' and (not due or due <= now) then
+  if priority ~= message.priority then
+    move_to(priority)
+  end
+  write_more(message)
+  rung.c = true
+elseif not due then
+  message.due = tonumber(call('ZSCORE', P .. 'z', id))
+  write_more(message)
+  rung.c = true
+else
+  withdraw(message, state)
+  message.priority = priority
+  wait(message, due)
+end
+ring_all()
+return 'ok'

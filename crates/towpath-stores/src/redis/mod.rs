@@ -1,0 +1,67 @@
+//! The store on a Redis or Valkey server, for many processes on many machines.
+//!
+//! Every verb is one script, or a few of bounded length for a large batch; so each message moves in one
+//! atomic step, and the server's clock alone says what time it is. Read [`store`] for how a verb reaches
+//! the server, `lua/` for what it does there (each script begins with what it takes, answers and moves),
+//! `body` and `record` for the bytes of a message.
+//!
+//! All keys of a namespace begin with `{towpath:NAMESPACE}:`, whose braces keep them in one slot of a
+//! cluster. What follows:
+//!
+//! | key | kind | holds |
+//! | --- | --- | --- |
+//! | `b` | hash | id → body, of every message |
+//! | `m` | hash | id → counters and times, of messages that are more than submitted |
+//! | `t` `v` `g` | hashes | id → last attempts, what was saved, details |
+//! | `q` | sorted set | queues with ready messages, by name |
+//! | `l`QUEUE | sorted set | tasks with ready messages, by their best priority |
+//! | `p`LINE | sorted set | priorities with ready messages |
+//! | `r`LINE`:`PRIORITY | list | ready messages, in the order of their coming |
+//! | `x`LINE`:`PRIORITY | hash | id → elements of that list that the message has left |
+//! | `o` | string | the last rank in a list |
+//! | `z` `e` | sorted sets | scheduled messages by their time, waiting ones by their expiry |
+//! | `h` | hash | id → who holds it under which claim |
+//! | `w`INCARNATION | set | what a worker holds |
+//! | `a` | sorted set | workers by the end of their lease |
+//! | `c` `n` `nl` `i` | hash, sets, list | cards of workers; the gone who still hold something, those of them that left; the gone by their going |
+//! | `f` `y` | hashes | id → how it ended, its result when that is long |
+//! | `s` `d` `k` | sorted sets, set | succeeded and dead messages by the end of their retention; the revoked |
+//! | `u` | set | paused queues |
+//! | `j` | hash | the clock of leases |
+//!
+//! LINE is the length of the queue's name, `:`, the queue, the task: no two lines share a key, whatever
+//! their names hold. Commands are those of Redis 6.2.
+
+mod attempts;
+mod audit;
+mod bell;
+mod body;
+mod bytes;
+mod claim;
+mod counts;
+mod doctor;
+mod driver;
+mod error;
+mod expire;
+mod get;
+mod keeper;
+mod lease;
+mod list;
+mod note;
+mod pause;
+mod promote;
+mod prune;
+mod record;
+mod reply;
+mod requeue;
+mod rescue;
+mod results;
+mod revoke;
+mod script;
+mod settle;
+mod store;
+mod submit;
+mod update;
+mod workers;
+
+pub use store::RedisStore;

@@ -1,0 +1,26 @@
+//! Promote: what was scheduled becomes ready when its time has come.
+
+use towpath_core::store::Promoted;
+use towpath_core::{Result, Timestamp};
+
+use super::reply::{self, Unexpected};
+use super::script::PROMOTE;
+use super::store::Shared;
+
+impl Shared {
+    pub(super) async fn promote(&self, max: usize) -> Result<Promoted> {
+        let mut call = self.call_of(&PROMOTE);
+        call.count(max);
+        let answer = self.call(call).await?;
+        self.read(&PROMOTE, answer, |answer| {
+            let parts = reply::array(answer)?;
+            Ok(Promoted {
+                moved: reply::count(parts.first().ok_or(Unexpected)?)?,
+                next_due: match parts.get(1) {
+                    Some(due) => reply::maybe_number(due)?.map(Timestamp::from_millis),
+                    None => None,
+                },
+            })
+        })
+    }
+}

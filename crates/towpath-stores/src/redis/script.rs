@@ -1,0 +1,146 @@
+//! The scripts, and a call of one.
+
+use std::sync::LazyLock;
+
+use redis::{Cmd, Script as Hashed};
+
+/// A script that the server knows by its hash.
+pub(super) struct Script {
+    pub(super) name: &'static str,
+    text: String,
+    hashed: Hashed,
+}
+
+impl Script {
+    fn new(name: &'static str, parts: &[&str]) -> Self {
+        let text = parts.concat();
+        Self {
+            name,
+            hashed: Hashed::new(&text),
+            text,
+        }
+    }
+
+    pub(super) fn hash(&self) -> &str {
+        self.hashed.get_hash()
+    }
+
+    /// The command that has the server keep the script, as it must after a restart.
+    pub(super) fn load(&self) -> Cmd {
+        let mut command = redis::cmd("SCRIPT");
+        command.arg("LOAD").arg(&self.text);
+        command
+    }
+}
+
+macro_rules! part {
+    ($name:literal) => {
+        include_str!(concat!("lua/", $name, ".lua"))
+    };
+}
+
+/// Each script is its parts in a row: the head, what it shares with others, and what is its own.
+macro_rules! scripts {
+    ($($name:ident = $file:literal [$($shared:literal)*];)*) => {
+        $(pub(super) static $name: LazyLock<Script> = LazyLock::new(|| {
+            Script::new($file, &[part!("head"), $(part!($shared),)* part!($file)])
+        });)*
+        #[cfg(test)]
+        static ALL: &[&LazyLock<Script>] = &[$(&$name),*];
+    };
+}
+
+scripts! {
+    NOW = "now" [];
+    SUBMIT = "submit" ["bells" "lines" "accept"];
+    JOIN = "join" ["lease_clock"];
+    LEAVE = "leave" ["bells" "lines" "message" "attempts" "take_back"];
+    EXTEND = "extend" ["lease_clock"];
+    RESCUE = "rescue" ["bells" "lease_clock" "lines" "message" "attempts" "take_back"];
+    CLAIM = "claim" ["bells" "lines" "message" "take"];
+    SETTLE = "settle" ["bells" "lines" "message" "attempts" "accept" "take"];
+    STANDING = "standing" ["bells" "lines" "message"];
+    NOTE = "note" ["bells"];
+    REVOKE = "revoke" ["bells" "lines" "message" "attempts"];
+    UPDATE = "update" ["bells" "lines" "message"];
+    REQUEUE = "requeue" ["bells" "lines" "message" "attempts"];
+    REPLAY = "replay" ["bells" "lines" "message" "accept"];
+    REMOVE = "remove" ["bells" "lines" "message"];
+    PROMOTE = "promote" ["bells" "lines" "message"];
+    EXPIRE = "expire" ["bells" "lines" "message"];
+    PRUNE = "prune" ["bells" "lines" "message"];
+    AUDIT = "audit" ["bells" "lines" "message"];
+    GET = "get" ["attempts"];
+    BRIEF = "brief" ["bells" "lines" "message"];
+    RESULTS = "results" [];
+    LIST = "list" ["bells" "lines"];
+    COUNTS = "counts" [];
+    QUEUES = "queues" ["bells" "lines"];
+    WORKERS = "workers" ["lease_clock"];
+    PAUSE = "pause" ["bells"];
+}
+
+/// One call of a script: its arguments so far, each copied once, into the command.
+pub(super) struct Call {
+    pub(super) script: &'static Script,
+    pub(super) command: Cmd,
+}
+
+impl Call {
+    /// A call of `script` on the namespace whose keys begin with `prefix`. `now` is the time in ms of a
+    /// clock that was handed in, or nothing for the server's.
+    pub(super) fn new(script: &'static Script, prefix: &str, now: Option<i64>) -> Self {
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(script.hash()).arg(1).arg(prefix);
+        let mut call = Self { script, command };
+        call.maybe(now);
+        call
+    }
+
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.command.arg(bytes);
+        self
+    }
+
+    pub(super) fn text(&mut self, text: &str) -> &mut Self {
+        self.bytes(text.as_bytes())
+    }
+
+    pub(super) fn number(&mut self, number: impl Into<i64>) -> &mut Self {
+        self.command.arg(number.into());
+        self
+    }
+
+    pub(super) fn count(&mut self, count: usize) -> &mut Self {
+        self.command.arg(count);
+        self
+    }
+
+    /// A number, or '' for none.
+    pub(super) fn maybe(&mut self, number: Option<i64>) -> &mut Self {
+        match number {
+            Some(number) => self.number(number),
+            None => self.text(""),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_is_part_of_a_script_and_begins_with_what_it_does() {
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/src/redis/lua");
+        let all: String = ALL.iter().map(|script| script.hashed.get_hash()).collect();
+        assert_eq!(all.len(), ALL.len() * 40, "a hash each");
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(text.starts_with("-- "), "{}", path.display());
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            let named = format!("\"{name}\"");
+            assert!(include_str!("script.rs").contains(&named), "{name}");
+        }
+    }
+}

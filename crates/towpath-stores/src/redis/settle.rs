@@ -1,0 +1,254 @@
+//! Settle: ends attempts under their tokens.
+
+use std::collections::HashSet;
+
+use redis::Value;
+use towpath_core::store::{Settle, SettleRequest, Settled, StoredResult, Verdict};
+use towpath_core::{
+    AttemptError, Error, FailReason, IncarnationId, Kind, Message, Payload, Result, Token, limits,
+};
+
+use super::attempts::put_error;
+use super::bytes::{millis, put_i64, put_short};
+use super::claim::{CALL_MAX, put_wish};
+use super::record::reason_letter;
+use super::reply;
+use super::script::{Call, SETTLE};
+use super::store::{Shared, check_batch};
+use super::submit::put_whole;
+
+/// A result up to that many bytes stands in the record of the end; a longer one apart, so that a look at
+/// how a message ended does not read it.
+const INLINE_BYTES: usize = 256;
+/// Bytes of results after which the next call begins.
+const CALL_BYTES: usize = 1024 * 1024;
+/// Added to the kind of a result when callbacks follow.
+const WITH_CALLBACKS: u8 = 8;
+
+pub(super) fn not_held(incarnation: IncarnationId, token: Token) -> Error {
+    Error::new(
+        Kind::LeaseLost,
+        format!("worker {incarnation} does not hold message {token} any more"),
+    )
+}
+
+impl Shared {
+    pub(super) async fn settle(&self, request: SettleRequest) -> Result<Settled> {
+        check_batch("settle", request.items.len())?;
+        let incarnation = request.incarnation;
+        let wanted = request.claim.as_ref();
+        if let Some(claim) = wanted.filter(|claim| claim.incarnation != incarnation) {
+            let other = claim.incarnation;
+            return Err(Error::invalid(format!(
+                "worker {incarnation} settles, but the claim in the same step is of worker {other}"
+            )));
+        }
+        // Of two ends under one token the second comes too late.
+        let mut seen = HashSet::with_capacity(request.items.len());
+        let first: Vec<bool> = request
+            .items
+            .iter()
+            .map(|item| seen.insert(item.token))
+            .collect();
+        let sent: Vec<&Settle> = request
+            .items
+            .iter()
+            .zip(&first)
+            .filter_map(|(item, first)| first.then_some(item))
+            .collect();
+        let mut calls = Vec::new();
+        let mut rest = &sent[..];
+        loop {
+            let (now, later) = rest.split_at(fitting(rest));
+            let mut call = self.settle_call(incarnation, now)?;
+            match wanted.filter(|_| later.is_empty()) {
+                Some(claim) => {
+                    call.text("+");
+                    let max = claim.max.min(CALL_MAX);
+                    put_wish(&mut call, claim, max, limits::CLAIM_BYTES);
+                }
+                None => {
+                    call.text("");
+                }
+            }
+            calls.push(call);
+            rest = later;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        let mut accepted = Vec::with_capacity(sent.len());
+        let mut claimed = Vec::new();
+        for answer in self.calls(calls).await? {
+            let (flags, messages) = self.read_settled(answer)?;
+            accepted.extend(flags);
+            claimed.extend(messages);
+        }
+        if let Some(claim) =
+            wanted.filter(|claim| claim.max > CALL_MAX && claimed.len() == CALL_MAX)
+        {
+            // What was settled is settled, whatever becomes of the rest of a very large wish.
+            let _claims_later = self.claim_on(claim, &mut claimed).await;
+        }
+        let mut accepted = accepted.into_iter();
+        let items = request
+            .items
+            .iter()
+            .zip(first)
+            .map(|(item, first)| {
+                if first && accepted.next() == Some(true) {
+                    Ok(())
+                } else {
+                    Err(not_held(incarnation, item.token))
+                }
+            })
+            .collect();
+        Ok(Settled { items, claimed })
+    }
+
+    fn settle_call(&self, incarnation: IncarnationId, items: &[&Settle]) -> Result<Call> {
+        let retention = self.retention();
+        let mut call = self.call_of(&SETTLE);
+        call.bytes(incarnation.as_bytes())
+            .number(millis(retention.succeeded))
+            .number(millis(retention.dead))
+            .count(items.len());
+        for item in items {
+            put_verdict(&mut call, item)?;
+        }
+        Ok(call)
+    }
+
+    fn read_settled(&self, answer: Value) -> Result<(Vec<bool>, Vec<Message>)> {
+        let (flags, claimed) = self.read(&SETTLE, answer, |answer| {
+            let mut parts = reply::array(answer)?.into_iter();
+            let flags = reply::bytes(parts.next().unwrap_or_default())?;
+            Ok((flags, parts.next().ok_or(reply::Unexpected)?))
+        })?;
+        let flags = flags.iter().map(|flag| *flag == b'1').collect();
+        Ok((flags, self.read_claimed(&SETTLE, claimed)?))
+    }
+}
+
+/// How many of these go into one call.
+fn fitting(items: &[&Settle]) -> usize {
+    let mut bytes = 0;
+    let over = items.iter().take(CALL_MAX).position(|item| {
+        bytes += match &item.verdict {
+            Verdict::Done { result, callbacks } => {
+                let result = match result {
+                    StoredResult::Value(payload) => payload.len(),
+                    _ => 0,
+                };
+                let callbacks = callbacks.iter().map(|draft| draft.payload.len());
+                result + callbacks.sum::<usize>()
+            }
+            _ => 0,
+        };
+        bytes > CALL_BYTES
+    });
+    over.map_or(items.len().min(CALL_MAX), |over| over.max(1))
+}
+
+fn put_verdict(call: &mut Call, item: &Settle) -> Result<()> {
+    let mut head = Vec::with_capacity(64);
+    let letter = match &item.verdict {
+        Verdict::Done { .. } => b'D',
+        Verdict::Retry { .. } => b'R',
+        Verdict::Fail { .. } => b'F',
+        Verdict::Release => b'L',
+        Verdict::Snooze { .. } => b'S',
+    };
+    head.push(letter);
+    head.extend_from_slice(item.token.id.as_bytes());
+    head.extend_from_slice(&item.token.claims.to_be_bytes());
+    put_i64(
+        &mut head,
+        item.started_at.map_or(-1, |time| time.as_millis()),
+    );
+    match &item.verdict {
+        Verdict::Done { result, callbacks } => {
+            let apart = put_result(&mut head, result, !callbacks.is_empty());
+            call.bytes(&head);
+            if !callbacks.is_empty() {
+                call.count(callbacks.len());
+                for (place, callback) in callbacks.iter().enumerate() {
+                    put_whole(call, place, callback)?;
+                }
+            }
+            if let Some(payload) = apart {
+                call.bytes(&value(payload));
+            }
+            return Ok(());
+        }
+        Verdict::Retry { after, error } => {
+            put_set_back(&mut head, FailReason::Exhausted, *after, Some(error));
+        }
+        Verdict::Fail { reason, error } => {
+            put_set_back(&mut head, *reason, std::time::Duration::ZERO, Some(error));
+        }
+        Verdict::Release => {
+            put_set_back(
+                &mut head,
+                FailReason::Exhausted,
+                std::time::Duration::ZERO,
+                None,
+            );
+        }
+        Verdict::Snooze { after } => {
+            let text = format!("snoozed {0} times, which is the limit", limits::SNOOZES);
+            let error = AttemptError::new("towpath::Snoozed", text);
+            put_set_back(&mut head, FailReason::Rejected, *after, Some(&error));
+        }
+    }
+    call.bytes(&head);
+    Ok(())
+}
+
+fn put_set_back(
+    head: &mut Vec<u8>,
+    reason: FailReason,
+    after: std::time::Duration,
+    error: Option<&AttemptError>,
+) {
+    head.push(reason_letter(reason));
+    put_i64(head, millis(after));
+    if let Some(error) = error {
+        put_error(head, error);
+    }
+}
+
+/// Writes what is kept of a result; answers it if it stands apart.
+fn put_result<'a>(
+    head: &mut Vec<u8>,
+    result: &'a StoredResult,
+    callbacks: bool,
+) -> Option<&'a Payload> {
+    let more = if callbacks { WITH_CALLBACKS } else { 0 };
+    let size = |size: usize| i64::try_from(size).unwrap_or(i64::MAX);
+    match result {
+        StoredResult::None => head.push(more),
+        StoredResult::TooLarge { size: bytes } => {
+            head.push(1 + more);
+            put_i64(head, size(*bytes));
+        }
+        StoredResult::Value(payload) if payload.len() <= INLINE_BYTES => {
+            head.push(2 + more);
+            head.extend_from_slice(&value(payload));
+        }
+        StoredResult::Value(payload) => {
+            head.push(3 + more);
+            put_i64(head, size(payload.len()));
+            return Some(payload);
+        }
+    }
+    None
+}
+
+/// A value with its codec's name before it.
+pub(super) fn value(payload: &Payload) -> Vec<u8> {
+    let mut out = Vec::with_capacity(8 + payload.len());
+    put_short(&mut out, payload.codec().as_str().as_bytes());
+    out.extend_from_slice(payload.bytes());
+    out
+}
