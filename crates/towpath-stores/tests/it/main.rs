@@ -3,6 +3,8 @@
 mod conformance;
 mod faulty;
 mod model;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod stores;
