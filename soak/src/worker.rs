@@ -2,15 +2,18 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use towpath::store::Retention;
-use towpath::{App, AttemptError, Context, Data, Payload, Policy, TaskError, task};
+use towpath::{App, AttemptError, Context, Data, Payload, Policy, TaskError, Worker, task};
 
 use crate::journal::{Journal, Kind, Name};
 use crate::mix::Mix;
 use crate::role::Work;
+
+/// How long a worker tries to start. Freezes are far shorter.
+const START_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Finished messages stay until they were looked up, however many they are.
 pub(crate) fn keep_all() -> Retention {
@@ -39,18 +42,28 @@ pub(crate) async fn work(role: &Work) -> Result<()> {
         .task(flaky)
         .task(summed)
         .task(large);
-    let lease = role.lease();
-    let worker = app
-        .worker()
-        .threads(4)
-        .lease(lease, lease / 4)
-        .start()
-        .await?;
+    let worker = start(&app, role.lease()).await?;
     let counting = tokio::spawn(count_lost(app.clone(), journal.clone()));
     worker.run_until_signal().await?;
     counting.abort();
     note_lost(&app, &journal, 0)?;
     Ok(())
+}
+
+/// Starts a worker as a careful program would: somebody who is frozen with the lock of the store's file
+/// keeps it from starting for as long, and that passes.
+async fn start(app: &App, lease: Duration) -> Result<Worker> {
+    let since = Instant::now();
+    loop {
+        let worker = app.worker().threads(4).lease(lease, lease / 4);
+        match worker.start().await {
+            Err(error) if error.is_transient() && since.elapsed() < START_PATIENCE => {
+                eprintln!("starting: {error}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            started => return Ok(started?),
+        }
+    }
 }
 
 /// Writes down how many ends were refused, whenever that has grown: a worker that is killed cannot.

@@ -125,6 +125,8 @@ async fn a_worker_whose_store_is_locked_for_longer_than_its_lease_goes_on_afterw
     let file = place.directory().join("jobs.db");
     let other = rusqlite::Connection::open(&file).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let refused = place.app.worker().start().await.unwrap_err();
+    assert!(refused.is_transient(), "{refused}");
     // The heartbeat gives up on the lock when the lease has long ended.
     place.error("renewing the lease", "is busy").await;
     place.tell();
