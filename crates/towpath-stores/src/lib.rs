@@ -6,6 +6,7 @@
 //! * [`memory`]: everything in this process. The reference for the suite, and what users test with.
 //! * `sqlite` (feature `sqlite`): one file on this machine, for several processes.
 //! * `redis` (feature `redis`): a Redis or Valkey server, for many machines.
+//! * `postgres` (feature `postgres`): a Postgres server, for many machines.
 //! * `conformance` (feature `conformance`): one named case per promise of the contract, for any store.
 //! * `faulty` (feature `conformance`): a wrapper that fails or crashes at the n-th call.
 //! * [`yardstick`] (feature `yardstick`): the bare loops beside which `towpath bench` measures a store.
@@ -18,6 +19,8 @@ pub mod conformance;
 #[cfg(feature = "conformance")]
 pub mod faulty;
 pub mod memory;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
@@ -56,7 +59,12 @@ pub fn yardstick(
 /// As the store says it cannot be opened; [`Kind::Unsupported`](towpath_core::Kind::Unsupported) when
 /// this build has no such store.
 pub fn open(url: &StoreUrl) -> Result<Arc<dyn Store>> {
-    open_with(url, Arc::new(SystemClock::new()))
+    match url.scheme() {
+        // The clocks of its server, which all machines share.
+        #[cfg(feature = "postgres")]
+        Scheme::Postgres => Ok(Arc::new(postgres::PostgresStore::open(url)?)),
+        _ => open_with(url, Arc::new(SystemClock::new())),
+    }
 }
 
 /// As [`open`], with a clock that is handed in: tests move time instead of waiting for it.
@@ -72,6 +80,9 @@ pub fn open_with(url: &StoreUrl, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>
         #[cfg(not(feature = "sqlite"))]
         Scheme::Sqlite => Err(not_built(url, "SQLite", "sqlite")),
         Scheme::Redis => Err(not_built(url, "Redis", "redis")),
+        #[cfg(feature = "postgres")]
+        Scheme::Postgres => Ok(Arc::new(postgres::PostgresStore::open_with(url, clock)?)),
+        #[cfg(not(feature = "postgres"))]
         Scheme::Postgres => Err(not_built(url, "Postgres", "postgres")),
     }
 }

@@ -13,6 +13,13 @@ mod sqlite {
     towpath_stores::conformance_suite!(sqlite);
 }
 
+#[cfg(feature = "postgres")]
+mod postgres {
+    use crate::stores::postgres;
+
+    towpath_stores::conformance_suite!(postgres);
+}
+
 /// A wrapper without a fault is not to be told from what it wraps.
 mod faulty {
     use std::sync::{Arc, OnceLock};

@@ -22,3 +22,15 @@ pub(crate) fn sqlite() -> Harness {
         towpath_stores::open_with(&url, clock).expect("the store opens")
     })
 }
+
+/// A namespace of its own on the server that the test command has started; it goes with that server.
+#[cfg(feature = "postgres")]
+pub(crate) fn postgres() -> Option<Harness> {
+    let server = towpath_servers::given(towpath_servers::POSTGRES_URL)?;
+    let namespace = towpath_core::MessageId::new();
+    let url = format!("{server}?namespace=test-{namespace}");
+    let url: towpath_core::StoreUrl = url.parse().expect("the URL of the server");
+    Some(Harness::new(move |clock| {
+        towpath_stores::open_with(&url, clock).expect("the store opens")
+    }))
+}

@@ -16,7 +16,7 @@ use life::Life;
 /// Steps of one life: enough for messages to be lost, retried, buried and dug out again.
 const STEPS: std::ops::Range<usize> = 1..60;
 
-fn play(make: fn() -> Harness, cases: u32) {
+fn play(make: impl Fn() -> Harness, cases: u32) {
     let chosen = std::env::var_os("PROPTEST_CASES").is_some();
     let default = Config::default();
     let config = Config {
@@ -54,4 +54,13 @@ fn memory() {
 #[test]
 fn sqlite() {
     play(stores::sqlite, 60);
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn postgres() {
+    if stores::postgres().is_some() {
+        let make = || stores::postgres().expect("there was one a moment ago");
+        play(make, 20);
+    }
 }
