@@ -81,13 +81,17 @@ impl History {
 
 fn encode_error(error: &AttemptError) -> Fallible<String> {
     serde_json::to_string(error).map_err(|error| {
-        Error::invalid(format!("the error of an attempt cannot be written: {error}")).into()
+        Error::invalid(format!(
+            "the error of an attempt cannot be written: {error}"
+        ))
+        .into()
     })
 }
 
 pub(super) fn read_error(text: Option<&str>) -> Fallible<Option<AttemptError>> {
     let damaged = |error| Fault::damaged("attempt.error", error);
-    text.map(|text| serde_json::from_str(text).map_err(damaged)).transpose()
+    text.map(|text| serde_json::from_str(text).map_err(damaged))
+        .transpose()
 }
 
 /// An attempt as the statement `record` tells it.
@@ -169,8 +173,16 @@ mod tests {
     #[test]
     fn a_history_that_is_not_ours_is_refused() {
         assert!(read_attempts(Some(r#"[[1,"w",null,5,0,null]]"#)).is_ok());
-        for text in ["{", "[[1]]", r#"[[1,"w",null,5,9,null]]"#, r#"[[1,"w",null,5,0,"{"]]"#] {
-            assert!(matches!(read_attempts(Some(text)), Err(Fault::Refused(_))), "{text}");
+        for text in [
+            "{",
+            "[[1]]",
+            r#"[[1,"w",null,5,9,null]]"#,
+            r#"[[1,"w",null,5,0,"{"]]"#,
+        ] {
+            assert!(
+                matches!(read_attempts(Some(text)), Err(Fault::Refused(_))),
+                "{text}"
+            );
         }
     }
 }

@@ -28,7 +28,10 @@ pub(super) async fn audit(tx: &Tx<'_>, after: Option<&Cursor>, max: usize) -> Fa
     Ok(Audit {
         scanned: looked.len(),
         mended: mend(tx, &astray, after, rows(max)).await?,
-        next: looked.last().filter(|_| more).map(|seen| Cursor(vec![seen.n])),
+        next: looked
+            .last()
+            .filter(|_| more)
+            .map(|seen| Cursor(vec![seen.n])),
     })
 }
 

@@ -86,8 +86,10 @@ impl<'d> DraftColumns<'d> {
         self.codecs.push(codec_text(draft.payload.codec()));
         self.payloads.push(draft.payload.bytes());
         self.options.push(options);
-        self.previous_codecs.push(previous.map(|previous| previous.codec().as_str()));
-        self.previous.push(previous.map(|previous| &previous.bytes()[..]));
+        self.previous_codecs
+            .push(previous.map(|previous| previous.codec().as_str()));
+        self.previous
+            .push(previous.map(|previous| &previous.bytes()[..]));
         Ok(())
     }
 }

@@ -15,8 +15,7 @@ use super::tx::{Tx, no_lease};
 const ASIDE_MAX: i32 = 1_000;
 const _: () = assert!(ASIDE_MAX as usize == limits::UPKEEP_ROWS);
 
-pub(super) const CLAIM: &str =
-    "SELECT * FROM claim($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+pub(super) const CLAIM: &str = "SELECT * FROM claim($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 
 pub(super) async fn claim(tx: &Tx<'_>, claim: &Claim) -> Fallible<Vec<Message>> {
     let claimed = ask(tx, claim).await?;
@@ -35,7 +34,10 @@ pub(super) async fn ask(tx: &Tx<'_>, claim: &Claim) -> Fallible<Vec<Row>> {
             in_turn = true;
             tasks = known.iter().map(TaskName::as_str).collect();
         }
-        Selection::Queues { queues: wanted, tasks: known } => {
+        Selection::Queues {
+            queues: wanted,
+            tasks: known,
+        } => {
             queues = wanted.iter().map(QueueName::as_str).collect();
             tasks = known.iter().map(TaskName::as_str).collect();
         }
@@ -57,8 +59,17 @@ pub(super) async fn ask(tx: &Tx<'_>, claim: &Claim) -> Fallible<Vec<Row>> {
     tx.query(
         CLAIM,
         &[
-            &tx.now(), &who, &most, &in_turn, &turn, &paired, &queues, &tasks, &bytes_max,
-            &ASIDE_MAX, &keep_dead,
+            &tx.now(),
+            &who,
+            &most,
+            &in_turn,
+            &turn,
+            &paired,
+            &queues,
+            &tasks,
+            &bytes_max,
+            &ASIDE_MAX,
+            &keep_dead,
         ],
     )
     .await
@@ -77,7 +88,9 @@ fn is_refused(claimed: &[Row]) -> Fallible<bool> {
 /// Reads what was taken. A message that cannot be read is made a dead letter: it is held already, and
 /// nobody else can be handed it.
 pub(super) async fn read(tx: &Tx<'_>, claim: &Claim, claimed: Vec<Row>) -> Fallible<Vec<Message>> {
-    let lines = claimed.iter().filter_map(|row| Columns(row).maybe_int("line").ok().flatten());
+    let lines = claimed
+        .iter()
+        .filter_map(|row| Columns(row).maybe_int("line").ok().flatten());
     tx.meet_lines(lines).await?;
     let mut messages = Vec::with_capacity(claimed.len());
     let mut bytes = 0;

@@ -95,7 +95,10 @@ impl<'a> Columns<'a> {
 
     pub(super) fn payload(&self, codec: &str, name: &str) -> Fallible<Payload> {
         let bytes: &[u8] = self.get(name)?;
-        Ok(Payload::new(self.codec(codec)?, towpath_core::pack::copy(bytes)))
+        Ok(Payload::new(
+            self.codec(codec)?,
+            towpath_core::pack::copy(bytes),
+        ))
     }
 
     /// A payload that is there when its codec is.
@@ -178,7 +181,10 @@ mod tests {
     #[test]
     fn codes_read_back_what_they_write() {
         for state in State::ALL.into_iter().filter(|state| state.is_terminal()) {
-            assert_eq!(state_of(Some(state_code(state)), true, true).unwrap(), state);
+            assert_eq!(
+                state_of(Some(state_code(state)), true, true).unwrap(),
+                state
+            );
         }
         assert!(state_of(Some(1), false, false).is_err());
         assert!(state_of(Some(6), false, false).is_err());

@@ -57,9 +57,12 @@ impl Place {
     /// The channel by which the processes of this namespace ring each other's bells. Derived, because a
     /// channel's name is as short as a schema's and shares no room with a prefix.
     pub(super) fn channel(&self) -> String {
-        let hash = self.schema.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let hash = self
+            .schema
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            });
         format!("towpath_{hash:016x}")
     }
 }
@@ -150,7 +153,9 @@ impl Link {
                 migrated.set(true);
             }
             let schema = quoted(&place.schema);
-            client.batch_execute(&format!("SET search_path TO {schema}")).await?;
+            client
+                .batch_execute(&format!("SET search_path TO {schema}"))
+                .await?;
             Fallible::Ok(())
         };
         match tokio::time::timeout(migrate::PATIENCE, prepare).await {
@@ -205,7 +210,8 @@ mod tests {
     #[test]
     fn a_namespace_is_a_schema_that_postgres_neither_cuts_nor_owns() {
         let check = |namespace: &str, expected: &str| {
-            let error = place(&format!("postgres://u:hunter2@h/d?namespace={namespace}")).unwrap_err();
+            let error =
+                place(&format!("postgres://u:hunter2@h/d?namespace={namespace}")).unwrap_err();
             assert_eq!(error.kind(), Kind::Invalid);
             let text = error.to_string();
             assert!(text.contains(expected), "{text}");
@@ -221,7 +227,9 @@ mod tests {
     #[test]
     fn channels_are_short_and_differ_by_namespace() {
         let channel = |namespace: &str| {
-            place(&format!("postgres://h?namespace={namespace}")).unwrap().channel()
+            place(&format!("postgres://h?namespace={namespace}"))
+                .unwrap()
+                .channel()
         };
         assert_ne!(channel("a"), channel("b"));
         assert!(channel(&"x".repeat(63)).len() < 63);

@@ -102,6 +102,10 @@ fn add(queues: &mut BTreeMap<QueueName, QueueRecord>, columns: &Columns<'_>) -> 
     };
     let task = TaskName::new(task).map_err(|error| Fault::damaged("line.task", error))?;
     let head_ready_at = columns.maybe_time("due")?;
-    record.lines.push(LineCount { task, ready, head_ready_at });
+    record.lines.push(LineCount {
+        task,
+        ready,
+        head_ready_at,
+    });
     Ok(())
 }

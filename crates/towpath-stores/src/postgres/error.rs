@@ -51,8 +51,7 @@ impl Fault {
             return false;
         };
         error.code().is_some_and(|code| {
-            *code == SqlState::T_R_DEADLOCK_DETECTED
-                || *code == SqlState::T_R_SERIALIZATION_FAILURE
+            *code == SqlState::T_R_DEADLOCK_DETECTED || *code == SqlState::T_R_SERIALIZATION_FAILURE
         })
     }
 
@@ -77,25 +76,61 @@ pub(super) fn translate(error: tokio_postgres::Error, url: &StoreUrl) -> Error {
 fn meaning(code: &str, message: &str) -> (Kind, String) {
     use Kind::{Incompatible, Invalid, Storage, Unavailable};
     match code {
-        "40001" | "40P01" => (Unavailable, format!("verbs are in each other's way ({message}); try again")),
-        "57014" => (Unavailable, format!("the server took too long ({message}); try again")),
-        "55P03" => (Unavailable, format!("a lock was not to be had in time ({message}); try again")),
-        "25006" => (Unavailable, "the server only reads, it may be a standby; write the URL of the one that writes".to_owned()),
-        "25P03" | "57P01" | "57P02" | "57P03" | "57P05" => {
-            (Unavailable, format!("the server is going down or coming up ({message}); try again"))
-        }
-        "53100" => (Storage, format!("the server's disk is full ({message}); free some space")),
-        "42501" => (Storage, format!("the user may not do that ({message}); grant it, or name another user")),
-        "3D000" => (Storage, format!("{message}; create the database, or name another")),
+        "40001" | "40P01" => (
+            Unavailable,
+            format!("verbs are in each other's way ({message}); try again"),
+        ),
+        "57014" => (
+            Unavailable,
+            format!("the server took too long ({message}); try again"),
+        ),
+        "55P03" => (
+            Unavailable,
+            format!("a lock was not to be had in time ({message}); try again"),
+        ),
+        "25006" => (
+            Unavailable,
+            "the server only reads, it may be a standby; write the URL of the one that writes"
+                .to_owned(),
+        ),
+        "25P03" | "57P01" | "57P02" | "57P03" | "57P05" => (
+            Unavailable,
+            format!("the server is going down or coming up ({message}); try again"),
+        ),
+        "53100" => (
+            Storage,
+            format!("the server's disk is full ({message}); free some space"),
+        ),
+        "42501" => (
+            Storage,
+            format!("the user may not do that ({message}); grant it, or name another user"),
+        ),
+        "3D000" => (
+            Storage,
+            format!("{message}; create the database, or name another"),
+        ),
         "42P01" | "42883" | "42703" | "3F000" | "0A000" => (
             Incompatible,
-            format!("the schema is not the one this program knows ({message}); was it dropped or migrated meanwhile? start the program again"),
+            format!(
+                "the schema is not the one this program knows ({message}); was it dropped or migrated meanwhile? start the program again"
+            ),
         ),
-        "54000" | "22P05" | "22021" => (Invalid, format!("the server cannot keep that ({message})")),
+        "54000" | "22P05" | "22021" => {
+            (Invalid, format!("the server cannot keep that ({message})"))
+        }
         _ => match &code[..2.min(code.len())] {
-            "08" | "53" | "58" => (Unavailable, format!("the server is not able to serve now ({message}); try again")),
-            "28" => (Storage, format!("the server does not let the user in ({message}); check user and password")),
-            "XX" => (Storage, format!("the database is corrupt ({message}); restore a backup")),
+            "08" | "53" | "58" => (
+                Unavailable,
+                format!("the server is not able to serve now ({message}); try again"),
+            ),
+            "28" => (
+                Storage,
+                format!("the server does not let the user in ({message}); check user and password"),
+            ),
+            "XX" => (
+                Storage,
+                format!("the database is corrupt ({message}); restore a backup"),
+            ),
             _ => (Storage, format!("{message} (SQLSTATE {code})")),
         },
     }
@@ -103,16 +138,15 @@ fn meaning(code: &str, message: &str) -> (Kind, String) {
 
 /// What is said when the server said nothing.
 fn unreachable(error: tokio_postgres::Error, url: &StoreUrl) -> Error {
-    let cause = std::error::Error::source(&error).map_or_else(
-        || error.to_string(),
-        |cause| format!("{error}: {cause}"),
-    );
+    let cause = std::error::Error::source(&error)
+        .map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
     if cause.contains("TLS") {
         let text = format!("{url}: {cause}; TLS is not part of this build");
         return Error::new(Kind::Unsupported, text).with_source(error);
     }
     if cause.contains("password") || cause.contains("authentication") {
-        let text = format!("{url}: the server wants to know the user ({cause}); write USER:PASSWORD@HOST");
+        let text =
+            format!("{url}: the server wants to know the user ({cause}); write USER:PASSWORD@HOST");
         return Error::new(Kind::Storage, text).with_source(error);
     }
     if error.is_closed() || std::error::Error::source(&error).is_some_and(is_of_the_way) {
@@ -151,7 +185,12 @@ mod tests {
         check("42501", Kind::Storage, false, "grant it");
         check("28P01", Kind::Storage, false, "check user and password");
         check("3D000", Kind::Storage, false, "create the database");
-        check("42P01", Kind::Incompatible, false, "start the program again");
+        check(
+            "42P01",
+            Kind::Incompatible,
+            false,
+            "start the program again",
+        );
         check("42883", Kind::Incompatible, false, "migrated");
         check("XX001", Kind::Storage, false, "restore a backup");
         check("22003", Kind::Storage, false, "SQLSTATE 22003");

@@ -10,7 +10,9 @@ use super::tx::Tx;
 
 pub(super) async fn expire(tx: &Tx<'_>, max: usize) -> Fallible<usize> {
     let now = tx.wall().await?;
-    let found = tx.query(statement!("expired"), &[&now.as_millis(), &rows(max)]).await?;
+    let found = tx
+        .query(statement!("expired"), &[&now.as_millis(), &rows(max)])
+        .await?;
     let ids = found.iter().map(|row| Columns(row).message_id("id"));
     let ids: Vec<MessageId> = ids.collect::<Fallible<_>>()?;
     if ids.is_empty() {

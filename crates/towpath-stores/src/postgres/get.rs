@@ -37,7 +37,9 @@ pub(super) async fn records_by_number(
     tx: &Tx<'_>,
     numbers: &[i64],
 ) -> Fallible<HashMap<i64, Result<Record>>> {
-    let rows = tx.query(statement!("record_by_number"), &[&numbers]).await?;
+    let rows = tx
+        .query(statement!("record_by_number"), &[&numbers])
+        .await?;
     let mut records = read_all(tx, &rows).await?;
     let mut found = HashMap::with_capacity(rows.len());
     for row in &rows {
@@ -82,7 +84,13 @@ fn read(columns: &Columns<'_>, lines: &Lines) -> Fallible<Record> {
     if let (State::Succeeded, Some(ended_at)) = (state, finished_at) {
         let started_at = columns.maybe_time("ended_started")?;
         let worker = worker.unwrap_or_default();
-        add_success(&mut attempts, message.counters.claims, worker, started_at, ended_at);
+        add_success(
+            &mut attempts,
+            message.counters.claims,
+            worker,
+            started_at,
+            ended_at,
+        );
     }
     let waited_at = columns.maybe_time("updated")?;
     let waits = matches!(state, State::Scheduled | State::Ready);

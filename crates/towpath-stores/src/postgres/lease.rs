@@ -19,7 +19,9 @@ const GONE_MAX: i64 = 1_000;
 pub(super) async fn join(tx: &Tx<'_>, card: &WorkerCard, lease: Duration) -> Fallible<()> {
     let incarnation = card.incarnation;
     let tasks = serde_json::to_string(&card.tasks).map_err(|error| {
-        Error::invalid(format!("the names of the worker's tasks cannot be written: {error}"))
+        Error::invalid(format!(
+            "the names of the worker's tasks cannot be written: {error}"
+        ))
     })?;
     let row = tx
         .query_one(
@@ -54,7 +56,11 @@ pub(super) async fn leave(tx: &Tx<'_>, incarnation: IncarnationId) -> Fallible<(
         let Some(w) = columns.maybe_int("w")? else {
             return tx.commit().await;
         };
-        let ids: Vec<MessageId> = columns.get::<Vec<Uuid>>("ids")?.into_iter().map(Into::into).collect();
+        let ids: Vec<MessageId> = columns
+            .get::<Vec<Uuid>>("ids")?
+            .into_iter()
+            .map(Into::into)
+            .collect();
         if ids.is_empty() {
             tx.query("SELECT end_leases($1)", &[&vec![w]]).await?;
             tx.ring(Topic::Change);

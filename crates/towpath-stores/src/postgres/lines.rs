@@ -78,7 +78,9 @@ impl Tx<'_> {
             let queues: Vec<&str> = unknown.iter().map(|line| line.queue.as_str()).collect();
             let tasks: Vec<&str> = unknown.iter().map(|line| line.task.as_str()).collect();
             self.query(statement!("intern"), &[&queues, &tasks]).await?;
-            let rows = self.query(statement!("lines_by_name"), &[&queues, &tasks]).await?;
+            let rows = self
+                .query(statement!("lines_by_name"), &[&queues, &tasks])
+                .await?;
             for row in &rows {
                 self.learn_line(&Columns(row))?;
             }
@@ -103,7 +105,9 @@ impl Tx<'_> {
         if unknown.is_empty() {
             return Ok(());
         }
-        let rows = self.query(statement!("lines_by_number"), &[&unknown]).await?;
+        let rows = self
+            .query(statement!("lines_by_number"), &[&unknown])
+            .await?;
         for row in &rows {
             match self.learn_line(&Columns(row)) {
                 Err(Fault::Refused(error)) => tracing::error!(%error, "a line cannot be read"),
@@ -118,7 +122,9 @@ impl Tx<'_> {
             .map_err(|error| Fault::damaged("line.queue", error))?;
         let task = TaskName::new(columns.text("task")?)
             .map_err(|error| Fault::damaged("line.task", error))?;
-        self.shop.lines.learn(columns.int("l")?, Line { queue, task });
+        self.shop
+            .lines
+            .learn(columns.int("l")?, Line { queue, task });
         Ok(())
     }
 }

@@ -63,13 +63,17 @@ async fn entries(tx: &Tx<'_>, list: &List, limit: i64) -> Fallible<Vec<Entry>> {
         }
         Section::Scheduled => {
             let [due, n] = position(after, [FIRST; 2])?;
-            let rows = tx.query(statement!("list_scheduled"), &[&due, &n, &limit]).await?;
+            let rows = tx
+                .query(statement!("list_scheduled"), &[&due, &n, &limit])
+                .await?;
             read(&rows, &["due", "n"])
         }
         Section::Running => {
             let [high, low] = position(after, [0; 2])?;
             let after = Uuid::from_u64_pair(high.cast_unsigned(), low.cast_unsigned());
-            let rows = tx.query(statement!("list_running"), &[&after, &limit]).await?;
+            let rows = tx
+                .query(statement!("list_running"), &[&after, &limit])
+                .await?;
             rows.iter().map(running).collect()
         }
         Section::Succeeded | Section::Dead => {
@@ -86,14 +90,20 @@ async fn entries(tx: &Tx<'_>, list: &List, limit: i64) -> Fallible<Vec<Entry>> {
 fn running(row: &Row) -> Fallible<Entry> {
     let columns = Columns(row);
     let (high, low) = columns.get::<Uuid>("id")?.as_u64_pair();
-    Ok((vec![high.cast_signed(), low.cast_signed()], columns.long("n")?))
+    Ok((
+        vec![high.cast_signed(), low.cast_signed()],
+        columns.long("n")?,
+    ))
 }
 
 fn read(rows: &[Row], names: &[&str]) -> Fallible<Vec<Entry>> {
     rows.iter()
         .map(|row| {
             let columns = Columns(row);
-            let cursor = names.iter().map(|name| columns.long(name)).collect::<Fallible<_>>()?;
+            let cursor = names
+                .iter()
+                .map(|name| columns.long(name))
+                .collect::<Fallible<_>>()?;
             Ok((cursor, columns.long("n")?))
         })
         .collect()

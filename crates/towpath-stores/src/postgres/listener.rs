@@ -36,7 +36,8 @@ pub(super) async fn listen(shop: Rc<Shop>) {
         if let Err(error) = heard {
             tracing::debug!(%error, "does not hear other processes; will connect again");
         }
-        let longest = BACKOFF_MAX.min(Duration::from_millis(50) * 2_u32.saturating_pow(failures.min(10)));
+        let longest =
+            BACKOFF_MAX.min(Duration::from_millis(50) * 2_u32.saturating_pow(failures.min(10)));
         failures = failures.saturating_add(1);
         tokio::select! {
             () = tokio::time::sleep(longest.mul_f64(fastrand::f64())) => {}

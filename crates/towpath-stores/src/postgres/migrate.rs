@@ -69,8 +69,14 @@ pub fn sql(schema: &str, applied: i32) -> String {
              COMMENT ON TABLE migration IS '{MARK}';\n"
         );
     }
-    for (number, migration) in (1..).zip(MIGRATIONS).filter(|(number, _)| *number > applied) {
-        let _infallible = write!(text, "{migration}\nINSERT INTO migration (number) VALUES ({number});\n");
+    for (number, migration) in (1..)
+        .zip(MIGRATIONS)
+        .filter(|(number, _)| *number > applied)
+    {
+        let _infallible = write!(
+            text,
+            "{migration}\nINSERT INTO migration (number) VALUES ({number});\n"
+        );
     }
     text + &FUNCTIONS.concat()
 }
@@ -94,7 +100,10 @@ pub(super) async fn status(client: &Client, schema: &str) -> Fallible<Status> {
                  WHERE t.relnamespace = n.oid AND t.relname = 'migration'), ''), \
                  (SELECT count(*) FROM pg_class AS t WHERE t.relnamespace = n.oid) \
                FROM pg_namespace AS n WHERE n.nspname = $1";
-    let nothing = Status { applied: 0, known: known() };
+    let nothing = Status {
+        applied: 0,
+        known: known(),
+    };
     let Some(found) = client.query_opt(sql, &[&schema]).await? else {
         return Ok(nothing);
     };
@@ -105,7 +114,9 @@ pub(super) async fn status(client: &Client, schema: &str) -> Fallible<Status> {
         }
         return Err(Error::new(
             Kind::Incompatible,
-            format!("the schema {schema:?} holds tables of another program; choose another namespace"),
+            format!(
+                "the schema {schema:?} holds tables of another program; choose another namespace"
+            ),
         )
         .into());
     }
@@ -152,7 +163,9 @@ async fn up_in_transaction(client: &Client, schema: &str) -> Fallible<()> {
     // Asked first, because even "IF NOT EXISTS" needs the right to create one.
     if client.query_opt(exists, &[&schema]).await?.is_none() {
         let name = quoted(schema);
-        client.batch_execute(&format!("CREATE SCHEMA {name}")).await?;
+        client
+            .batch_execute(&format!("CREATE SCHEMA {name}"))
+            .await?;
     }
     Ok(client.batch_execute(&sql(schema, found.applied)).await?)
 }

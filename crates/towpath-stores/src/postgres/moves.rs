@@ -154,7 +154,9 @@ impl Held<'_, '_> {
             Place::Scheduled(due) => row.due = Some(due),
             Place::Succeeded(result) => {
                 row.result = result;
-                let keep = row.keep_for.unwrap_or_else(|| keep_millis(retention.succeeded));
+                let keep = row
+                    .keep_for
+                    .unwrap_or_else(|| keep_millis(retention.succeeded));
                 let kept = self.now.as_millis().saturating_add(keep);
                 row.kept = Some(Timestamp::from_millis(kept));
             }
@@ -313,13 +315,18 @@ impl<'r> ResultColumns<'r> {
     pub(super) fn push(&mut self, result: &'r StoredResult) {
         let (kind, size, payload) = match result {
             StoredResult::None => (None, None, None),
-            StoredResult::Value(payload) => (Some(RESULT_VALUE), Some(payload.len()), Some(payload)),
+            StoredResult::Value(payload) => {
+                (Some(RESULT_VALUE), Some(payload.len()), Some(payload))
+            }
             StoredResult::TooLarge { size } => (Some(RESULT_TOO_LARGE), Some(*size), None),
         };
         self.bytes += payload.map_or(0, towpath_core::Payload::len);
         self.kinds.push(kind);
-        self.sizes.push(size.map(|size| i64::try_from(size).unwrap_or(i64::MAX)));
-        self.codecs.push(payload.and_then(|payload| codec_text(payload.codec())));
-        self.bodies.push(payload.map(|payload| &payload.bytes()[..]));
+        self.sizes
+            .push(size.map(|size| i64::try_from(size).unwrap_or(i64::MAX)));
+        self.codecs
+            .push(payload.and_then(|payload| codec_text(payload.codec())));
+        self.bodies
+            .push(payload.map(|payload| &payload.bytes()[..]));
     }
 }

@@ -30,7 +30,9 @@ pub(super) async fn note(
     let who = Uuid::from_bytes(*incarnation.as_bytes());
     let (id, claims) = (uuid(token.id), i64::from(token.claims));
     let sql = "SELECT note($1, $2, $3, $4, $5, $6) AS held";
-    let row = tx.query_one(sql, &[&who, &id, &claims, &details, &codec, &saved]).await?;
+    let row = tx
+        .query_one(sql, &[&who, &id, &claims, &details, &codec, &saved])
+        .await?;
     if !Columns(&row).flag("held")? {
         return Err(lease_lost(incarnation, token).into());
     }

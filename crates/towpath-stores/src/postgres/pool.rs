@@ -88,7 +88,8 @@ impl Pool {
                 let failures = self.failures.get();
                 self.failures.set(failures.saturating_add(1));
                 let longest = BACKOFF_MAX.min(BACKOFF * 2_u32.saturating_pow(failures.min(10)));
-                self.rest_until.set(Some(Instant::now() + longest.mul_f64(fastrand::f64())));
+                self.rest_until
+                    .set(Some(Instant::now() + longest.mul_f64(fastrand::f64())));
             }
         }
         opened

@@ -34,7 +34,9 @@ pub(super) async fn prune(tx: &Tx<'_>, max: usize) -> Fallible<Pruned> {
     let kept = vec![succeeded.0, dead.0];
     let numbers = vec![succeeded.1, dead.1];
     let sql = "SELECT * FROM prune($1, $2, $3, $4)";
-    let row = tx.query_one(sql, &[&tx.now(), &rows(max), &kept, &numbers]).await?;
+    let row = tx
+        .query_one(sql, &[&tx.now(), &rows(max), &kept, &numbers])
+        .await?;
     let columns = Columns(&row);
     let pruned = Pruned {
         removed: columns.size("removed")?,
@@ -54,7 +56,9 @@ async fn surplus(tx: &Tx<'_>, of_dead: bool, keep: u64) -> Fallible<Standing> {
         return Ok((None, None));
     }
     let keep = i64::try_from(keep).unwrap_or(i64::MAX);
-    let row = tx.query_one("SELECT * FROM surplus($1, $2)", &[&of_dead, &keep]).await?;
+    let row = tx
+        .query_one("SELECT * FROM surplus($1, $2)", &[&of_dead, &keep])
+        .await?;
     let columns = Columns(&row);
     let kept = columns.maybe_time("kept")?;
     if kept.is_none() && keep >= MANY && begun.elapsed() >= LONG {

@@ -21,7 +21,10 @@ pub(super) async fn replay(
         .iter()
         .map(|(id, new_id)| copy(&found, *id, *new_id))
         .collect();
-    let drafts: Vec<Draft> = copies.iter().filter_map(|copy| copy.as_ref().ok().cloned()).collect();
+    let drafts: Vec<Draft> = copies
+        .iter()
+        .filter_map(|copy| copy.as_ref().ok().cloned())
+        .collect();
     let mut submitted = submit(tx, &drafts).await?.into_iter();
     let answer = |copy: Result<Draft>| copy.and_then(|_| submitted.next().unwrap_or(Ok(())));
     Ok(copies.into_iter().map(answer).collect())
@@ -34,7 +37,10 @@ fn copy(
     id: MessageId,
     new_id: MessageId,
 ) -> Result<Draft> {
-    let record = found.get(&id).cloned().unwrap_or_else(|| Err(not_found(id)))?;
+    let record = found
+        .get(&id)
+        .cloned()
+        .unwrap_or_else(|| Err(not_found(id)))?;
     let state = record.state;
     if !state.is_terminal() {
         return Err(Error::new(

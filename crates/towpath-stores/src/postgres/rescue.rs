@@ -22,7 +22,11 @@ pub(super) async fn rescue(tx: &Tx<'_>, max: usize) -> Fallible<Rescued> {
     let columns = Columns(&found);
     rescued.workers = columns.size("workers")?;
     let dead: Vec<i32> = columns.get("dead")?;
-    let ids: Vec<MessageId> = columns.get::<Vec<Uuid>>("ids")?.into_iter().map(Into::into).collect();
+    let ids: Vec<MessageId> = columns
+        .get::<Vec<Uuid>>("ids")?
+        .into_iter()
+        .map(Into::into)
+        .collect();
     if dead.is_empty() {
         tx.commit().await?;
         return Ok(rescued);

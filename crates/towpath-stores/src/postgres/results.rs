@@ -35,7 +35,13 @@ pub(super) async fn take(tx: &Tx<'_>, ids: &[MessageId]) -> Fallible<Vec<ResultR
     tx.commit().await?;
     let mut seen = std::collections::HashSet::new();
     for (id, answer) in ids.iter().zip(&mut answers) {
-        let is_there = matches!(answer, ResultRead::Value { payload: Some(_), .. });
+        let is_there = matches!(
+            answer,
+            ResultRead::Value {
+                payload: Some(_),
+                ..
+            }
+        );
         if is_there && !seen.insert(id) {
             *answer = ResultRead::Taken;
         }
@@ -51,7 +57,9 @@ fn outcome(columns: &Columns<'_>) -> Fallible<ResultRead> {
         State::Scheduled | State::Ready | State::Running => ResultRead::Waiting,
         State::Revoked => ResultRead::Revoked,
         State::Failed => ResultRead::Failed {
-            reason: columns.maybe_reason("reason")?.unwrap_or(FailReason::Rejected),
+            reason: columns
+                .maybe_reason("reason")?
+                .unwrap_or(FailReason::Rejected),
             error: read_error(columns.maybe_text("error")?)?,
         },
         State::Succeeded => success(columns)?,
@@ -61,7 +69,10 @@ fn outcome(columns: &Columns<'_>) -> Fallible<ResultRead> {
 fn success(columns: &Columns<'_>) -> Fallible<ResultRead> {
     let finished_at = columns.time("ended")?;
     Ok(match columns.get::<Option<i16>>("result_kind")? {
-        None => ResultRead::Value { payload: None, finished_at },
+        None => ResultRead::Value {
+            payload: None,
+            finished_at,
+        },
         Some(RESULT_VALUE) => ResultRead::Value {
             payload: Some(columns.payload("result_codec", "result")?),
             finished_at,

@@ -10,8 +10,8 @@ use tokio_postgres::Row as Raw;
 use towpath_core::message::AttemptOutcome;
 use towpath_core::store::{Claim, Settle, SettleRequest, Settled, Topic, Verdict};
 use towpath_core::{
-    AttemptError, Draft, Error, FailReason, IncarnationId, Kind, MessageId, Result,
-    Timestamp, Token, Verb, limits,
+    AttemptError, Draft, Error, FailReason, IncarnationId, Kind, MessageId, Result, Timestamp,
+    Token, Verb, limits,
 };
 use uuid::Uuid;
 
@@ -19,7 +19,7 @@ use super::attempts::AttemptEnd;
 use super::bodies::keep_millis;
 use super::claim::{self, CLAIM};
 use super::columns::uuid;
-use super::error::{Fallible, Fault};
+use super::error::Fallible;
 use super::moves::{Held, Place, ResultColumns, check_batch};
 use super::row::Row;
 use super::submit::insert;
@@ -43,7 +43,11 @@ pub(super) async fn settle(tx: &Tx<'_>, request: &SettleRequest) -> Fallible<Set
     let mut ending = Ending {
         tx,
         incarnation,
-        answers: request.items.iter().map(|item| Err(lease_lost(incarnation, item.token))).collect(),
+        answers: request
+            .items
+            .iter()
+            .map(|item| Err(lease_lost(incarnation, item.token)))
+            .collect(),
         items: &request.items,
     };
     let stretches = ending.stretches(plain);
@@ -64,7 +68,10 @@ pub(super) async fn settle(tx: &Tx<'_>, request: &SettleRequest) -> Fallible<Set
         Some(claim) => claim::read_with_settle(tx, claim, claimed).await?,
         None => Vec::new(),
     };
-    Ok(Settled { items: answers, claimed })
+    Ok(Settled {
+        items: answers,
+        claimed,
+    })
 }
 
 /// The answer under a token that does not hold.
@@ -82,9 +89,7 @@ fn parted(items: &[Settle]) -> (Vec<usize>, Vec<usize>) {
     if !items.iter().all(|item| seen.insert(item.token.id)) {
         return (Vec::new(), (0..items.len()).collect());
     }
-    let is_plain = |at: &usize| {
-        matches!(&items[*at].verdict, Verdict::Done { callbacks, .. } if callbacks.is_empty())
-    };
+    let is_plain = |at: &usize| matches!(&items[*at].verdict, Verdict::Done { callbacks, .. } if callbacks.is_empty());
     let (mut plain, other): (Vec<usize>, Vec<usize>) = (0..items.len()).partition(is_plain);
     plain.sort_unstable_by_key(|at| items[*at].token.id);
     (plain, other)
@@ -132,7 +137,11 @@ impl<'a> Ending<'a, '_> {
     }
 
     /// Plain successes and the claim, in one round trip.
-    async fn at_once(&mut self, stretch: &Stretch<'_>, claim: Option<&Claim>) -> Fallible<Vec<Raw>> {
+    async fn at_once(
+        &mut self,
+        stretch: &Stretch<'_>,
+        claim: Option<&Claim>,
+    ) -> Fallible<Vec<Raw>> {
         let tx = self.tx;
         let Some(claim) = claim else {
             let held = self.succeed(stretch).await?;
@@ -177,11 +186,12 @@ impl<'a> Ending<'a, '_> {
 
     /// Those of a stretch whose token held.
     fn accept(&mut self, stretch: &Stretch<'_>, held: &[Raw]) -> Fallible<()> {
-        for row in held {
-            let place: i64 = row.try_get(0)?;
-            let at = usize::try_from(place - 1).ok().and_then(|at| stretch.places.get(at));
-            let at = *at.ok_or_else(|| Fault::damaged("place", format_args!("is {place}")))?;
-            self.answers[at] = Ok(());
+        let ids = held.iter().map(|row| Ok(row.try_get(0)?));
+        let held: HashSet<Uuid> = ids.collect::<Fallible<_>>()?;
+        for (at, id) in stretch.places.iter().zip(&stretch.ids) {
+            if held.contains(id) {
+                self.answers[*at] = Ok(());
+            }
         }
         Ok(())
     }
@@ -195,7 +205,10 @@ impl<'a> Ending<'a, '_> {
     ) -> Fallible<Vec<Raw>> {
         let tx = self.tx;
         let callbacks = self.callbacks(other);
-        let drafts: Vec<Draft> = callbacks.iter().map(|(_, draft)| (*draft).clone()).collect();
+        let drafts: Vec<Draft> = callbacks
+            .iter()
+            .map(|(_, draft)| (*draft).clone())
+            .collect();
         // Before the transaction, because lines are made for good.
         let lines = tx.lines_of(&drafts).await?;
         let ids: Vec<MessageId> = other.iter().map(|at| self.items[*at].token.id).collect();
@@ -237,7 +250,11 @@ impl<'a> Ending<'a, '_> {
 }
 
 /// Decides on one end.
-fn end_one(held: &mut Held<'_, '_>, incarnation: IncarnationId, item: &Settle) -> Fallible<Result<()>> {
+fn end_one(
+    held: &mut Held<'_, '_>,
+    incarnation: IncarnationId,
+    item: &Settle,
+) -> Fallible<Result<()>> {
     let token = item.token;
     let lost = Ok(Err(lease_lost(incarnation, token)));
     let (Some(worker), Ok(mut row)) = (held.alive, held.find(token.id)) else {
@@ -260,10 +277,19 @@ fn end_one(held: &mut Held<'_, '_>, incarnation: IncarnationId, item: &Settle) -
         Verdict::Snooze { .. } => (AttemptOutcome::Snoozed, None),
     };
     let started = row.started;
-    held.remember(&row, &AttemptEnd { outcome, started, error })?;
+    held.remember(
+        &row,
+        &AttemptEnd {
+            outcome,
+            started,
+            error,
+        },
+    )?;
     let verb = verdict.verb();
     match verdict {
-        Verdict::Retry { after, .. } | Verdict::Snooze { after } => held.shift_to_wait(row, verb, after),
+        Verdict::Retry { after, .. } | Verdict::Snooze { after } => {
+            held.shift_to_wait(row, verb, after)
+        }
         Verdict::Fail { reason, .. } => held.shift(row, verb, Place::Failed(reason)),
         Verdict::Done { .. } | Verdict::Release => held.shift(row, Verb::Release, Place::Ready),
     }

@@ -85,7 +85,9 @@ impl Shared {
 
     fn lock_retention(&self) -> MutexGuard<'_, Retention> {
         // A plain value that is written whole: a panic elsewhere cannot have left it half done.
-        self.retention.lock().unwrap_or_else(PoisonError::into_inner)
+        self.retention
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells when the store is closed.
@@ -96,7 +98,10 @@ impl Shared {
     pub(super) fn check_open(&self) -> Result<()> {
         if *self.closed.borrow() {
             let url = &self.place.url;
-            return Err(Error::new(Kind::Stopped, format!("{url}: the store was closed")));
+            return Err(Error::new(
+                Kind::Stopped,
+                format!("{url}: the store was closed"),
+            ));
         }
         Ok(())
     }
@@ -165,7 +170,11 @@ impl PostgresStore {
         if let Some(driver) = &*driver {
             return Ok(driver.clone());
         }
-        let started = Arc::new(Driver::start(&self.shared, "towpath-postgres", CONNECTIONS)?);
+        let started = Arc::new(Driver::start(
+            &self.shared,
+            "towpath-postgres",
+            CONNECTIONS,
+        )?);
         *driver = Some(started.clone());
         Ok(started)
     }
@@ -241,7 +250,11 @@ impl Store for PostgresStore {
         self.verb(async move |tx: &Tx<'_>| note::note(tx, incarnation, token, &note).await)
     }
 
-    fn standing(&self, incarnation: IncarnationId, tokens: Vec<Token>) -> Answer<'_, Vec<Standing>> {
+    fn standing(
+        &self,
+        incarnation: IncarnationId,
+        tokens: Vec<Token>,
+    ) -> Answer<'_, Vec<Standing>> {
         self.verb(async move |tx: &Tx<'_>| standing::standing(tx, incarnation, &tokens).await)
     }
 

@@ -1,13 +1,13 @@
 //! Submit: accepts messages.
 
-use std::ops::Range;
+use std::collections::HashSet;
 
 use towpath_core::store::Topic;
-use towpath_core::{Draft, Error, Kind, Result};
+use towpath_core::{Draft, Error, Kind, MessageId, Result};
 
 use super::bodies::DraftColumns;
 use super::columns::Columns;
-use super::error::{Fallible, Fault};
+use super::error::Fallible;
 use super::moves::check_batch;
 use super::tx::Tx;
 
@@ -29,30 +29,29 @@ pub(super) async fn submit(tx: &Tx<'_>, drafts: &[Draft]) -> Fallible<Vec<Result
 /// Writes these drafts, whose lines are known; answers which were not known before. In one statement, or in
 /// a transaction of several where they are large, which the caller ends.
 pub(super) async fn insert(tx: &Tx<'_>, drafts: &[Draft], lines: &[i32]) -> Fallible<Vec<bool>> {
-    let mut accepted = vec![false; drafts.len()];
-    let mut rest = 0..drafts.len();
-    while !rest.is_empty() {
+    let mut accepted = HashSet::with_capacity(drafts.len());
+    let mut rest = drafts.iter().zip(lines).peekable();
+    while rest.peek().is_some() {
         let mut columns = DraftColumns::default();
-        let mut at = rest.start;
-        while at < rest.end && !columns.is_full() {
-            columns.push(&drafts[at], lines[at])?;
-            at += 1;
+        while let Some((draft, line)) = rest.next_if(|_| !columns.is_full()) {
+            columns.push(draft, *line)?;
         }
-        let stretch = rest.start..at;
-        if stretch.len() < drafts.len() {
+        if rest.peek().is_some() {
             tx.begin_plain().await?;
         }
-        insert_stretch(tx, &columns, stretch, &mut accepted).await?;
-        rest.start = at;
+        insert_stretch(tx, &columns, &mut accepted).await?;
     }
-    Ok(accepted)
+    // Of two equal ids the first counts.
+    Ok(drafts
+        .iter()
+        .map(|draft| accepted.remove(&draft.id))
+        .collect())
 }
 
 async fn insert_stretch(
     tx: &Tx<'_>,
     columns: &DraftColumns<'_>,
-    stretch: Range<usize>,
-    accepted: &mut [bool],
+    accepted: &mut HashSet<MessageId>,
 ) -> Fallible<()> {
     let rows = tx
         .query(
@@ -74,14 +73,9 @@ async fn insert_stretch(
             ],
         )
         .await?;
-    let first = stretch.start;
-    let stretch = accepted.get_mut(stretch).unwrap_or_default();
     for row in &rows {
         let columns = Columns(row);
-        let place = columns.size("place")?;
-        let answer = place.checked_sub(1).and_then(|at| stretch.get_mut(at));
-        let odd = || Fault::damaged("place", format_args!("is {place} after {first}"));
-        *answer.ok_or_else(odd)? = true;
+        accepted.insert(columns.message_id("accepted_id")?);
         tx.ring(Topic::Change);
         tx.ring(if columns.flag("was_scheduled")? {
             Topic::Schedule

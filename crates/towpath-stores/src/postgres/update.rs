@@ -63,7 +63,10 @@ async fn rewrite(tx: &Tx<'_>, row: &Row, update: &Update) -> Fallible<()> {
     let codec = payload.and_then(|payload| codec_text(payload.codec()));
     let bytes = payload.map(|payload| &payload.bytes()[..]);
     // An empty text stands for "all defaults", NULL for "as it is".
-    let options = update.metadata.as_ref().map(|_| row.options.as_deref().unwrap_or_default());
+    let options = update
+        .metadata
+        .as_ref()
+        .map(|_| row.options.as_deref().unwrap_or_default());
     tx.query(
         statement!("rewrite"),
         &[

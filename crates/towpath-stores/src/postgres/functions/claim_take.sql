@@ -13,7 +13,9 @@ BEGIN
     SELECT g.place, g.line AS in_line, g.priority AS in_priority, g.due AS in_due, g.n AS in_n,
       g.expires AS in_expires, m.*, m.losses + m.strays >= 2 AS alone
     FROM unnest(got) WITH ORDINALITY AS g (line, priority, due, n, expires, place)
-    LEFT JOIN message AS m ON m.n = g.n
+    -- One that somebody holds already, whatever its line says, is not handed out.
+    LEFT JOIN message AS m
+      ON m.n = g.n AND NOT EXISTS (SELECT 1 FROM inflight AS i WHERE i.id = m.id)
   ), measured AS (
     SELECT seen.*,
       coalesce(sum(octet_length(seen.payload)) OVER before, 0) AS bytes_before,
@@ -21,7 +23,7 @@ BEGIN
       count(seen.n) OVER before AS seen_before
     FROM seen WINDOW before AS (ORDER BY seen.place ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
   ), taken AS MATERIALIZED (
-    -- A place in a line that leads to no message goes, too.
+    -- A place in a line that leads to no message that could be handed out goes, too.
     SELECT * FROM measured
     WHERE bytes_before < bytes_max AND alone_before = 0 AND (NOT alone OR seen_before = 0 OR n IS NULL)
   ), out_of_line AS (
@@ -30,18 +32,15 @@ BEGIN
   ), out_of_expiring AS (
     DELETE FROM expiring AS e USING taken AS t WHERE e.expires = t.in_expires AND e.n = t.in_n
   ), held AS (
-    -- One that somebody holds already, whatever its line says, is not handed out.
     INSERT INTO inflight (id, n, worker, claims, claimed, started, keep_for)
     SELECT t.id, t.n, w, t.claims + 1, now_ms, CASE WHEN t.alone THEN now_ms END, t.keep_for
     FROM taken AS t WHERE t.n IS NOT NULL
-    ON CONFLICT (id) DO NOTHING
-    RETURNING inflight.id
   )
   SELECT t.id, t.priority, t.claims + 1, t.retries, t.losses, t.strays, t.snoozes, t.submitted,
     t.start_after, t.start_at, t.codec, t.payload, t.options, t.previous_codec, t.previous, t.line,
     s.saved_codec, s.saved
-  FROM taken AS t JOIN held ON held.id = t.id
-  LEFT JOIN scratch AS s ON s.n = t.n AND t.claims > 0
+  FROM taken AS t LEFT JOIN scratch AS s ON s.n = t.n AND t.claims > 0
+  WHERE t.n IS NOT NULL
   ORDER BY t.place;
 END
 $$;

@@ -12,22 +12,22 @@ DECLARE
   now_ms bigint := wall(given_now);
   last_kept bigint;
   last_n bigint;
-  due bigint[] := ARRAY[]::bigint[];
+  over bigint[] := ARRAY[]::bigint[];
   numbers bigint[];
 BEGIN
   FOR half IN 1..2 LOOP
     last_kept := greatest(now_ms, surplus_kept[half]);
     last_n := CASE WHEN surplus_kept[half] > now_ms THEN surplus_n[half] ELSE 9223372036854775807 END;
     -- One more than may go tells whether there are more.
-    due := due || ARRAY(
+    over := over || ARRAY(
       SELECT f.n FROM finished AS f
       WHERE (f.state <> 3) = (half = 2) AND (f.kept, f.n) <= (last_kept, last_n)
-      ORDER BY f.kept, f.n LIMIT most + 1 - cardinality(due)
+      ORDER BY f.kept, f.n LIMIT most + 1 - cardinality(over)
     );
   END LOOP;
-  more := cardinality(due) > most;
+  more := cardinality(over) > most;
   numbers := ARRAY(
-    SELECT m.n FROM message AS m WHERE m.n = ANY (due[:most]) ORDER BY m.n FOR UPDATE SKIP LOCKED
+    SELECT m.n FROM message AS m WHERE m.n = ANY (over[:most]) ORDER BY m.n FOR UPDATE SKIP LOCKED
   );
   -- What was put back meanwhile is not among the finished any more.
   numbers := ARRAY(SELECT f.n FROM finished AS f WHERE f.n = ANY (numbers));

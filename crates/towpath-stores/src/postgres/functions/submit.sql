@@ -1,7 +1,7 @@
 -- Submit: accepts messages; each becomes ready, or scheduled when its time has not come.
 --
--- Takes one array per column, and answers the places (from 1) of those that were accepted; the others are
--- known already. Numbers are given in the order of the arrays, but rows are written in the order of ids, as
+-- Takes one array per column, and answers the ids of those that were accepted; the others are known already.
+-- Of two equal ids the first counts. Numbers are given in the order of the arrays, but rows are written in the order of ids, as
 -- everybody does: so two submits of the same ids wait for each other in one direction only.
 --
 -- Changes: message, and ready or delayed, and expiring.
@@ -10,7 +10,7 @@ CREATE OR REPLACE FUNCTION submit(
   given_now bigint, ids uuid[], lines integer[], priorities bigint[], starts_after bigint[],
   starts_at bigint[], expire_in bigint[], keep bigint[], codecs text[], payloads bytea[],
   option_texts text[], previous_codecs text[], previous_bodies bytea[]
-) RETURNS TABLE (place bigint, was_scheduled boolean) LANGUAGE plpgsql AS $$
+) RETURNS TABLE (accepted_id uuid, was_scheduled boolean) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
   now_ms bigint := wall(given_now);
@@ -36,7 +36,7 @@ BEGIN
       previous_codec, previous
     FROM given ORDER BY id, place
     ON CONFLICT (id) DO NOTHING
-    RETURNING n, line, scheduled, priority, due, expires
+    RETURNING n, id, line, scheduled, priority, due, expires
   ), into_line AS (
     INSERT INTO ready (line, priority, due, n, expires)
     SELECT line, priority, due, n, expires FROM accepted WHERE NOT scheduled
@@ -45,6 +45,6 @@ BEGIN
   ), into_expiring AS (
     INSERT INTO expiring (expires, n) SELECT expires, n FROM accepted WHERE expires IS NOT NULL
   )
-  SELECT given.place, accepted.scheduled FROM given JOIN accepted ON accepted.n = given.n;
+  SELECT accepted.id, accepted.scheduled FROM accepted;
 END
 $$;
