@@ -288,7 +288,7 @@ fn end_one(
     let verb = verdict.verb();
     match verdict {
         Verdict::Retry { after, .. } | Verdict::Snooze { after } => {
-            held.shift_to_wait(row, verb, after)
+            held.shift_to_wait(row, verb, after);
         }
         Verdict::Fail { reason, .. } => held.shift(row, verb, Place::Failed(reason)),
         Verdict::Done { .. } | Verdict::Release => held.shift(row, Verb::Release, Place::Ready),

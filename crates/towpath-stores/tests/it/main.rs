@@ -3,6 +3,8 @@
 mod conformance;
 mod faulty;
 mod model;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod stores;
