@@ -160,7 +160,7 @@ impl Link {
         };
         match tokio::time::timeout(migrate::PATIENCE, prepare).await {
             Ok(Ok(())) => {}
-            Ok(Err(fault)) => return Err(fault.into_error(&place.url)),
+            Ok(Err(fault)) => return Err(fault.about(&place.url).into_error(&place.url)),
             Err(_) => return Err(timed_out(&place.url)),
         }
         Ok(Self {

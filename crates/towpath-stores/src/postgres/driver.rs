@@ -25,8 +25,6 @@ use super::store::Shared;
 use super::tx::Tx;
 use super::watch::Outgoing;
 
-/// Longest time of one try of a verb. The server gives up before.
-const PATIENCE: Duration = Duration::from_secs(45);
 /// How often a verb is done again that was undone for the sake of another.
 const TRIES: u32 = 8;
 /// How many verbs may wait to be begun.
@@ -35,6 +33,14 @@ const WAITING_MAX: usize = 1_024;
 pub(super) type Future = Pin<Box<dyn std::future::Future<Output = ()>>>;
 /// A verb, and where its answer goes. The future it makes stays on the driver's thread.
 type Job = Box<dyn FnOnce(Rc<Shop>) -> Future + Send>;
+
+/// What a driver may use.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) connections: usize,
+    /// Longest time of one try of a verb.
+    pub(super) patience: Duration,
+}
 
 /// What the verbs on one driver share.
 pub(super) struct Shop {
@@ -46,6 +52,7 @@ pub(super) struct Shop {
     pub(super) queues: Kept<Vec<QueueRecord>>,
     pub(super) searched: Searched,
     begun: Instant,
+    patience: Duration,
 }
 
 /// The thread, as whoever brings verbs sees it.
@@ -56,8 +63,8 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    /// Starts the thread, with at most `connections`.
-    pub(super) fn start(shared: &Arc<Shared>, name: &str, connections: usize) -> Result<Self> {
+    /// Starts the thread.
+    pub(super) fn start(shared: &Arc<Shared>, name: &str, bounds: Bounds) -> Result<Self> {
         let (jobs, brought) = mpsc::channel(WAITING_MAX);
         let (alive, ended) = watch::channel(());
         let shared = shared.clone();
@@ -73,13 +80,14 @@ impl Driver {
         let work = move || {
             let _dropped_at_the_end = alive;
             let shop = Shop {
-                pool: Pool::new(shared.place.clone(), connections),
+                pool: Pool::new(shared.place.clone(), bounds.connections),
                 lines: Lines::default(),
                 outgoing: Outgoing::default(),
                 counts: Kept::default(),
                 queues: Kept::default(),
                 searched: Searched::default(),
                 begun: Instant::now(),
+                patience: bounds.patience,
                 shared,
             };
             LocalSet::new().block_on(&runtime, serve(Rc::new(shop), brought));
@@ -176,7 +184,7 @@ impl Shop {
             tries += 1;
             let borrowed = self.pool.take().await?;
             let tx = Tx::new(self, &borrowed.link);
-            let done = tokio::time::timeout(PATIENCE, verb(&tx)).await;
+            let done = tokio::time::timeout(self.patience, verb(&tx)).await;
             // A connection that did not answer, or was left in the middle of something, is not used again.
             match done {
                 Err(_) => return Err(timed_out(url)),

@@ -57,7 +57,7 @@ impl Fault {
 
     pub(super) fn into_error(self, url: &StoreUrl) -> Error {
         match self {
-            Fault::Refused(error) => error.about(url),
+            Fault::Refused(error) => error,
             Fault::Engine(error) => translate(error, url),
         }
     }

@@ -2,16 +2,24 @@
 //! does can keep its lease from being renewed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use towpath_core::store::{Extend, LeaseKeeper};
 use towpath_core::{Error, IncarnationId, Result, Token, limits};
 use uuid::Uuid;
 
 use super::columns::{Columns, millis, uuid};
-use super::driver::Driver;
+use super::driver::{Bounds, Driver};
 use super::error::Fallible;
 use super::store::Shared;
 use super::tx::{Tx, no_lease};
+
+/// One connection; and a heartbeat that is not heard of for so long is told as such, while there is time for
+/// another within the lease.
+const BOUNDS: Bounds = Bounds {
+    connections: 1,
+    patience: Duration::from_secs(4),
+};
 
 #[derive(Debug)]
 pub(super) struct Keeper {
@@ -22,7 +30,7 @@ pub(super) struct Keeper {
 impl Keeper {
     pub(super) fn start(shared: &Arc<Shared>) -> Result<Self> {
         Ok(Self {
-            driver: Driver::start(shared, "towpath-lease", 1)?,
+            driver: Driver::start(shared, "towpath-lease", BOUNDS)?,
             shared: shared.clone(),
         })
     }

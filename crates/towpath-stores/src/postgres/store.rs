@@ -16,7 +16,7 @@ use towpath_core::{
 };
 
 use super::connection::Place;
-use super::driver::Driver;
+use super::driver::{Bounds, Driver};
 use super::error::Fallible;
 use super::keeper::Keeper;
 use super::listener;
@@ -27,9 +27,13 @@ use super::{
     remove, replay, requeue, rescue, results, revoke, settle, standing, submit, update, workers,
 };
 
-/// The most connections of one handle, besides those of the heartbeat and of the listener. A verb takes a
-/// connection for a moment only; more would only have the server switch between them.
-const CONNECTIONS: usize = 4;
+/// The most connections of one handle, besides those of the heartbeat and of the listener: a verb takes one
+/// for a moment only, and more would only have the server switch between them. And the longest time of a
+/// verb; the server gives up before.
+const BOUNDS: Bounds = Bounds {
+    connections: 4,
+    patience: Duration::from_secs(45),
+};
 
 /// A store in one schema of a Postgres database, for any number of processes on any number of machines.
 ///
@@ -170,11 +174,7 @@ impl PostgresStore {
         if let Some(driver) = &*driver {
             return Ok(driver.clone());
         }
-        let started = Arc::new(Driver::start(
-            &self.shared,
-            "towpath-postgres",
-            CONNECTIONS,
-        )?);
+        let started = Arc::new(Driver::start(&self.shared, "towpath-postgres", BOUNDS)?);
         *driver = Some(started.clone());
         Ok(started)
     }

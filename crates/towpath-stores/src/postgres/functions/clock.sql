@@ -32,7 +32,8 @@ $$;
 -- nobody looks, it stands; but wherever a worker lives, somebody looks every second.
 --
 -- It is written at most every half second, and whoever finds another writing goes on without: its one row is
--- never waited for. A test hands in a clock of its own (`uptime`).
+-- never waited for. When the wall clock is set back, the half second that may not have been written is lost
+-- to it, and leases are that much longer, once. A test hands in a clock of its own (`uptime`).
 
 CREATE OR REPLACE FUNCTION lease_peek(uptime bigint) RETURNS bigint LANGUAGE sql VOLATILE AS $$
   SELECT coalesce(uptime,

@@ -26,6 +26,8 @@ async fn lease_left(store: &dyn Store) -> Duration {
 #[tokio::test]
 async fn no_jump_of_the_servers_clock_ends_or_prolongs_a_lease() {
     const HOUR: Duration = Duration::from_secs(60 * 60);
+    /// What the lease clock has not written yet is lost to it when the wall clock is set back.
+    const UNWRITTEN: Duration = Duration::from_millis(500);
     let Some(url) = given() else { return };
     let store = open(&url);
     // The clock stands still while nobody looks: this is the first look.
@@ -38,13 +40,13 @@ async fn no_jump_of_the_servers_clock_ends_or_prolongs_a_lease() {
     jump(&beside, HOUR, false).await;
     assert_eq!(store.rescue(10).await.unwrap(), Rescued::default());
     let after = lease_left(&*store).await;
-    assert!(after <= limits::LEASE, "{after:?}");
+    assert!(after <= limits::LEASE + UNWRITTEN, "{after:?}");
 
     jump(&beside, HOUR, true).await;
     assert_eq!(store.rescue(10).await.unwrap(), Rescued::default());
     worker.beat(&[]).unwrap();
     let after = lease_left(&*store).await;
-    assert!(after <= limits::LEASE, "{after:?}");
+    assert!(after <= limits::LEASE + UNWRITTEN, "{after:?}");
 
     // A dead worker is found although each look counts for five seconds at most.
     let mut found = 0;
