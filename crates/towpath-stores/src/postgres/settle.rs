@@ -25,7 +25,7 @@ use super::row::Row;
 use super::submit::insert;
 use super::tx::Tx;
 
-const SUCCEED: &str = "SELECT * FROM succeed($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+const SUCCEED: &str = "SELECT succeed($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 
 pub(super) async fn settle(tx: &Tx<'_>, request: &SettleRequest) -> Fallible<Settled> {
     let incarnation = request.incarnation;
@@ -162,11 +162,11 @@ impl<'a> Ending<'a, '_> {
         Ok(claimed)
     }
 
-    async fn succeed(&self, stretch: &Stretch<'_>) -> Fallible<Vec<Raw>> {
+    async fn succeed(&self, stretch: &Stretch<'_>) -> Fallible<Raw> {
         let tx = self.tx;
         let who = Uuid::from_bytes(*self.incarnation.as_bytes());
         let results = &stretch.results;
-        tx.query(
+        tx.query_one(
             SUCCEED,
             &[
                 &tx.now(),
@@ -185,9 +185,9 @@ impl<'a> Ending<'a, '_> {
     }
 
     /// Those of a stretch whose token held.
-    fn accept(&mut self, stretch: &Stretch<'_>, held: &[Raw]) -> Fallible<()> {
-        let ids = held.iter().map(|row| Ok(row.try_get(0)?));
-        let held: HashSet<Uuid> = ids.collect::<Fallible<_>>()?;
+    fn accept(&mut self, stretch: &Stretch<'_>, held: &Raw) -> Fallible<()> {
+        let held: Vec<Uuid> = held.try_get(0)?;
+        let held: HashSet<Uuid> = held.into_iter().collect();
         for (at, id) in stretch.places.iter().zip(&stretch.ids) {
             if held.contains(id) {
                 self.answers[*at] = Ok(());

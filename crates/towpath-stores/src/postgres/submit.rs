@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use towpath_core::store::Topic;
-use towpath_core::{Draft, Error, Kind, MessageId, Result};
+use towpath_core::{Draft, Error, Kind, MessageId, Result, State};
+use uuid::Uuid;
 
 use super::bodies::DraftColumns;
 use super::columns::Columns;
@@ -53,8 +53,8 @@ async fn insert_stretch(
     columns: &DraftColumns<'_>,
     accepted: &mut HashSet<MessageId>,
 ) -> Fallible<()> {
-    let rows = tx
-        .query(
+    let row = tx
+        .query_one(
             "SELECT * FROM submit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
             &[
                 &tx.now(),
@@ -73,15 +73,16 @@ async fn insert_stretch(
             ],
         )
         .await?;
-    for row in &rows {
-        let columns = Columns(row);
-        accepted.insert(columns.message_id("accepted_id")?);
-        tx.ring(Topic::Change);
-        tx.ring(if columns.flag("was_scheduled")? {
-            Topic::Schedule
-        } else {
-            Topic::Work
-        });
+    let columns = Columns(&row);
+    let ids: Vec<Uuid> = columns.get("accepted_ids")?;
+    for (any, state) in [
+        ("any_ready", State::Ready),
+        ("any_scheduled", State::Scheduled),
+    ] {
+        if columns.flag(any)? {
+            tx.ring_for(state);
+        }
     }
+    accepted.extend(ids.into_iter().map(MessageId::from));
     Ok(())
 }

@@ -1,7 +1,7 @@
 -- Submit: accepts messages; each becomes ready, or scheduled when its time has not come.
 --
--- Takes one array per column, and answers the ids of those that were accepted; the others are known already.
--- Of two equal ids the first counts. Numbers are given in the order of the arrays, but rows are written in the order of ids, as
+-- Takes one array per column, and answers the ids of those that were accepted, and whether any of them is
+-- ready, and any scheduled; the others are known already. Of two equal ids the first counts. Numbers are given in the order of the arrays, but rows are written in the order of ids, as
 -- everybody does: so two submits of the same ids wait for each other in one direction only.
 --
 -- Changes: message, and ready or delayed, and expiring.
@@ -9,14 +9,14 @@
 CREATE OR REPLACE FUNCTION submit(
   given_now bigint, ids uuid[], lines integer[], priorities bigint[], starts_after bigint[],
   starts_at bigint[], expire_in bigint[], keep bigint[], codecs text[], payloads bytea[],
-  option_texts text[], previous_codecs text[], previous_bodies bytea[]
-) RETURNS TABLE (accepted_id uuid, was_scheduled boolean) LANGUAGE plpgsql AS $$
+  option_texts text[], previous_codecs text[], previous_bodies bytea[],
+  OUT accepted_ids uuid[], OUT any_ready boolean, OUT any_scheduled boolean
+) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
   now_ms bigint := wall(given_now);
   stamped bigint := stamp(now_ms);
 BEGIN
-  RETURN QUERY
   WITH given AS MATERIALIZED (
     SELECT nextval('message_n') AS n, draft.*,
       greatest(now_ms, CASE
@@ -45,6 +45,9 @@ BEGIN
   ), into_expiring AS (
     INSERT INTO expiring (expires, n) SELECT expires, n FROM accepted WHERE expires IS NOT NULL
   )
-  SELECT accepted.id, accepted.scheduled FROM accepted;
+  SELECT coalesce(array_agg(a.id), '{}'), coalesce(bool_or(NOT a.scheduled), false),
+    coalesce(bool_or(a.scheduled), false)
+  INTO accepted_ids, any_ready, any_scheduled
+  FROM accepted AS a;
 END
 $$;

@@ -10,15 +10,15 @@
 CREATE OR REPLACE FUNCTION succeed(
   given_now bigint, who uuid, ids uuid[], token_claims bigint[], starts bigint[], kinds smallint[],
   sizes bigint[], codecs text[], results bytea[], keep bigint
-) RETURNS SETOF uuid LANGUAGE plpgsql AS $$
+) RETURNS uuid[] LANGUAGE plpgsql AS $$
 DECLARE
   now_ms bigint := wall(given_now);
   w integer := alive(who);
+  ended uuid[] := '{}';
 BEGIN
   IF w IS NULL THEN
-    RETURN;
+    RETURN ended;
   END IF;
-  RETURN QUERY
   WITH over AS (
     DELETE FROM inflight AS i
     USING unnest(ids, token_claims, starts, kinds, sizes, codecs, results)
@@ -34,6 +34,7 @@ BEGIN
     FROM over AS o
     ON CONFLICT DO NOTHING
   )
-  SELECT over.id FROM over;
+  SELECT coalesce(array_agg(over.id), '{}') INTO ended FROM over;
+  RETURN ended;
 END
 $$;

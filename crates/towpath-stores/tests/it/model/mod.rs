@@ -61,6 +61,6 @@ fn sqlite() {
 fn postgres() {
     if stores::postgres().is_some() {
         let make = || stores::postgres().expect("there was one a moment ago");
-        play(make, 20);
+        play(make, 10);
     }
 }
