@@ -1,7 +1,7 @@
 //! Real servers for tests: started on a free loopback port in a directory of their own, and stopped at
 //! the latest when their handle is dropped.
 //!
-//! `cargo xtask test` starts one of each for the conformance suites and tells their URLs through
+//! `cargo xtask test --servers` starts one of each for the conformance suites and tells their URLs through
 //! [`REDIS_URL`] and [`POSTGRES_URL`]; tests that stop, freeze or kill a server start their own. Nothing
 //! here knows of Towpath: what is inside a server is the business of its test.
 
@@ -20,12 +20,12 @@ pub const REDIS_URL: &str = "TOWPATH_TEST_REDIS";
 /// The environment variable that tells tests of a Postgres server.
 pub const POSTGRES_URL: &str = "TOWPATH_TEST_POSTGRES";
 
-/// The server that the test command has started, or `None`, said aloud, where there is none: a test that
-/// needs one then has nothing to test. (In a run by `cargo xtask test` there always is one.)
+/// The server that the test command has started, or `None`, said aloud, where it was not asked to: a test
+/// that needs a server then has nothing to test.
 pub fn given(variable: &str) -> Option<String> {
     let url = std::env::var(variable).ok();
     if url.is_none() {
-        eprintln!("SKIPPED: {variable} names no server; `cargo xtask test` starts one");
+        eprintln!("SKIPPED: {variable} names no server; `cargo xtask test --servers` starts one");
     }
     url
 }

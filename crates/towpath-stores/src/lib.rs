@@ -6,6 +6,7 @@
 //! * [`memory`]: everything in this process. The reference for the suite, and what users test with.
 //! * `sqlite` (feature `sqlite`): one file on this machine, for several processes.
 //! * `redis` (feature `redis`): a Redis or Valkey server, for many machines.
+//! * `postgres` (feature `postgres`): a Postgres server, for many machines.
 //! * `conformance` (feature `conformance`): one named case per promise of the contract, for any store.
 //! * `faulty` (feature `conformance`): a wrapper that fails or crashes at the n-th call.
 //! * [`yardstick`] (feature `yardstick`): the bare loops beside which `towpath bench` measures a store.
@@ -18,6 +19,8 @@ pub mod conformance;
 #[cfg(feature = "conformance")]
 pub mod faulty;
 pub mod memory;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "redis")]
 pub mod redis;
 #[cfg(feature = "sqlite")]
@@ -58,12 +61,14 @@ pub fn yardstick(
 /// As the store says it cannot be opened; [`Kind::Unsupported`](towpath_core::Kind::Unsupported) when
 /// this build has no such store.
 pub fn open(url: &StoreUrl) -> Result<Arc<dyn Store>> {
-    #[cfg(feature = "redis")]
-    if url.scheme() == Scheme::Redis {
-        // By the server's clock, which is everybody's.
-        return Ok(Arc::new(redis::RedisStore::open(url)?));
+    match url.scheme() {
+        // By the clock of its server, which is everybody's.
+        #[cfg(feature = "postgres")]
+        Scheme::Postgres => Ok(Arc::new(postgres::PostgresStore::open(url)?)),
+        #[cfg(feature = "redis")]
+        Scheme::Redis => Ok(Arc::new(redis::RedisStore::open(url)?)),
+        _ => open_with(url, Arc::new(SystemClock::new())),
     }
-    open_with(url, Arc::new(SystemClock::new()))
 }
 
 /// As [`open`], with a clock that is handed in: tests move time instead of waiting for it.
@@ -82,11 +87,15 @@ pub fn open_with(url: &StoreUrl, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>
         Scheme::Redis => Ok(Arc::new(redis::RedisStore::open_with(url, clock)?)),
         #[cfg(not(feature = "redis"))]
         Scheme::Redis => Err(not_built(url, "Redis", "redis")),
+        #[cfg(feature = "postgres")]
+        Scheme::Postgres => Ok(Arc::new(postgres::PostgresStore::open_with(url, clock)?)),
+        #[cfg(not(feature = "postgres"))]
         Scheme::Postgres => Err(not_built(url, "Postgres", "postgres")),
     }
 }
 
 /// What is said of a store that this build was made without.
+#[cfg(not(all(feature = "postgres", feature = "redis", feature = "sqlite")))]
 fn not_built(url: &StoreUrl, store: &str, feature: &str) -> towpath_core::Error {
     towpath_core::Error::new(
         towpath_core::Kind::Unsupported,

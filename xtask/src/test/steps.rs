@@ -22,6 +22,9 @@ pub(crate) struct Arguments {
     /// Run only these steps (all of them when none is named), in the usual order.
     #[arg(value_name = "STEP")]
     steps: Vec<String>,
+    /// Start a Redis and a Postgres server beside the tests, installing them where that is possible.
+    #[arg(long)]
+    servers: bool,
     /// Show the output of each step as it comes, not only when the step fails.
     #[arg(long, short)]
     verbose: bool,
@@ -34,6 +37,9 @@ struct Step {
     /// Returns a few words to print beside the time, or an empty string.
     run: fn(Echo) -> Result<String>,
 }
+
+/// The step that servers make a difference to.
+const TESTS: &str = "tests";
 
 const STEPS: &[Step] = &[
     Step {
@@ -67,9 +73,9 @@ const STEPS: &[Step] = &[
         run: bare,
     },
     Step {
-        name: "tests",
+        name: TESTS,
         about: "unit and integration tests, by cargo-nextest if present",
-        run: suite::tests,
+        run: suite::without_servers,
     },
     Step {
         name: "doctests",
@@ -99,7 +105,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     for step in &steps {
         announce(step, echo);
         let step_started = Instant::now();
-        let note = (step.run)(echo).with_context(|| format!("step `{}` failed", step.name))?;
+        let run = match step.name {
+            TESTS if arguments.servers => suite::with_servers,
+            _ => step.run,
+        };
+        let note = run(echo).with_context(|| format!("step `{}` failed", step.name))?;
         report(step, step_started.elapsed(), &note);
     }
     println!(

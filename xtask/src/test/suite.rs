@@ -1,5 +1,5 @@
-//! The `tests` step: unit and integration tests, by cargo-nextest when it is installed, with a Redis and
-//! a Postgres server beside them.
+//! The `tests` step: unit and integration tests, by cargo-nextest when it is installed; with
+//! `--servers` a Redis and a Postgres server stand beside them.
 //!
 //! A run that finds no test at all fails. Nextest does so by itself; `cargo test` is content with
 //! nothing, so its tests are counted first.
@@ -9,7 +9,13 @@ use towpath_servers::{POSTGRES_URL, PostgresServer, REDIS_URL, RedisServer};
 
 use crate::program::{Echo, Program};
 
-pub(super) fn tests(echo: Echo) -> Result<String> {
+/// Without servers the tests that need one pass over themselves and say so.
+pub(super) fn without_servers(echo: Echo) -> Result<String> {
+    tests(None, echo)
+}
+
+/// Installs the servers where they are missing and it may.
+pub(super) fn with_servers(echo: Echo) -> Result<String> {
     let missing = towpath_servers::missing();
     if !missing.is_empty() {
         towpath_servers::install(&missing)?;
@@ -18,11 +24,18 @@ pub(super) fn tests(echo: Echo) -> Result<String> {
         redis: RedisServer::start()?,
         postgres: PostgresServer::start()?,
     };
-    let has_nextest = Program::cargo("nextest --version").probe();
-    if has_nextest {
-        by_nextest(&servers, echo)
+    tests(Some(&servers), echo)
+}
+
+fn tests(servers: Option<&Servers>, echo: Echo) -> Result<String> {
+    let told = |program: Program| match servers {
+        Some(servers) => servers.told_to(program),
+        None => program,
+    };
+    if Program::cargo("nextest --version").probe() {
+        by_nextest(told, echo)
     } else {
-        by_cargo_test(&servers, echo)
+        by_cargo_test(told, echo)
     }
 }
 
@@ -40,20 +53,20 @@ impl Servers {
     }
 }
 
-fn by_nextest(servers: &Servers, echo: Echo) -> Result<String> {
+fn by_nextest(told: impl Fn(Program) -> Program, echo: Echo) -> Result<String> {
     let program = Program::cargo("nextest run --workspace --all-features --no-tests=fail");
-    let output = servers.told_to(program).run(echo)?;
+    let output = told(program).run(echo)?;
     Ok(nextest_summary(&output))
 }
 
-fn by_cargo_test(servers: &Servers, echo: Echo) -> Result<String> {
+fn by_cargo_test(told: impl Fn(Program) -> Program, echo: Echo) -> Result<String> {
     const TESTS: &str = "test --workspace --all-features --lib --bins --tests";
     let listed = Program::cargo(&format!("{TESTS} -- --list --format terse")).run(echo)?;
     let count = count_listed(&listed);
     if count == 0 {
         bail!("there is no test at all in the workspace");
     }
-    servers.told_to(Program::cargo(TESTS)).run(echo)?;
+    told(Program::cargo(TESTS)).run(echo)?;
     Ok(format!(
         "{count} tests, by cargo test (cargo-nextest is not installed)"
     ))

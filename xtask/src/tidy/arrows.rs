@@ -33,7 +33,7 @@ const ARROWS: &[Arrow] = &[
     Arrow {
         from: "towpath-stores",
         to: &["towpath-core"],
-        tests_to: &[],
+        tests_to: &["towpath-servers"],
     },
     // The runtime knows stores by the trait alone; its tests need one that exists.
     Arrow {
@@ -85,9 +85,15 @@ const ARROWS: &[Arrow] = &[
         to: &["towpath"],
         tests_to: &[],
     },
+    // Knows servers, and nothing of Towpath.
+    Arrow {
+        from: "towpath-servers",
+        to: &[],
+        tests_to: &[],
+    },
     Arrow {
         from: "xtask",
-        to: &[],
+        to: &["towpath-servers"],
         tests_to: &[],
     },
 ];

@@ -69,7 +69,7 @@ impl Shared {
                 Value::Set(names) => names,
                 answer => reply::array(answer)?,
             };
-            let names = names.into_iter().map(|name| queue_name(name));
+            let names = names.into_iter().map(queue_name);
             names.collect::<Result<Vec<_>, _>>()
         })?;
         for queue in paused {

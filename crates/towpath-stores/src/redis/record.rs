@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use towpath_core::life::Counters;
+use towpath_core::limits::ATTEMPTS_KEPT;
 use towpath_core::message::{Attempt, AttemptOutcome, Message, Record, ResultRecord};
 use towpath_core::{FailReason, MessageId, Payload, State, Timestamp};
 
@@ -178,74 +179,69 @@ pub(super) fn put_together(
     let done = parts.done.map(read_done).transpose()?;
     let hold = parts.held.map(read_hold).transpose()?;
     let expires_in = draft.options.expires_in;
-    let expires_at = match &more {
-        Some(more) => more.expires_at,
-        None => expires_in.map(|expires_in| submitted_at.after(expires_in)),
+    let worker = parts.worker.map(|name| text(&name).map(str::to_owned));
+    let saved = parts.saved.map(|saved| read_value(saved, names));
+    let state = match (&done, &hold, parts.scheduled) {
+        (Some(done), ..) => done.end.state(),
+        (None, Some(_), _) => State::Running,
+        (None, None, Some(_)) => State::Scheduled,
+        (None, None, None) => State::Ready,
     };
-    let mut counters = more.map(|more| more.counters).unwrap_or_default();
-    let mut attempts = attempts::read(parts.attempts)?;
-    let mut updated_at = more.map_or(submitted_at, |more| more.updated_at);
-    let mut due_at = more.map_or(submitted_at, |more| more.due_at);
-    let (state, mut reason, mut result) = match (&done, &hold, parts.scheduled) {
-        (Some(done), ..) => (done.end.state(), None, ResultRecord::None),
-        (None, Some(_), _) => (State::Running, None, ResultRecord::None),
-        (None, None, Some(due)) => {
-            due_at = Timestamp::from_millis(due);
-            (State::Scheduled, None, ResultRecord::None)
-        }
-        (None, None, None) => (State::Ready, None, ResultRecord::None),
-    };
-    if let Some(hold) = &hold {
-        counters.claims = hold.claims;
-        updated_at = hold.claimed_at;
-    }
-    if let Some(done) = &done {
-        updated_at = done.at;
-        match &done.end {
-            End::Succeeded {
-                claims,
-                attempt,
-                result: kept,
-            } => {
-                counters.claims = *claims;
-                attempts.push(attempt.clone());
-                let first = attempts
-                    .len()
-                    .saturating_sub(towpath_core::limits::ATTEMPTS_KEPT);
-                attempts.drain(..first);
-                result = result_record(kept);
-            }
-            End::Failed(why) => reason = Some(*why),
-            End::Revoked => {}
-        }
-    }
-    let waits = matches!(state, State::Scheduled | State::Ready);
-    Ok(Record {
+    let mut record = Record {
         message: Message {
             draft,
-            counters,
+            counters: more.map(|more| more.counters).unwrap_or_default(),
             submitted_at,
-            saved: parts
-                .saved
-                .map(|saved| read_value(saved, names))
-                .transpose()?,
+            saved: saved.transpose()?,
         },
         state,
-        reason,
-        updated_at,
-        due_at,
-        expires_at,
-        finished_at: done.as_ref().map(|done| done.at),
-        kept_until: done.as_ref().map(|done| done.kept_until),
-        worker: parts
-            .worker
-            .map(|name| text(&name).map(str::to_owned))
-            .transpose()?,
-        paused: parts.paused && waits,
-        result,
-        attempts,
+        reason: None,
+        updated_at: more.map_or(submitted_at, |more| more.updated_at),
+        due_at: more.map_or(submitted_at, |more| more.due_at),
+        expires_at: match &more {
+            Some(more) => more.expires_at,
+            None => expires_in.map(|expires_in| submitted_at.after(expires_in)),
+        },
+        finished_at: None,
+        kept_until: None,
+        worker: worker.transpose()?,
+        paused: parts.paused && matches!(state, State::Scheduled | State::Ready),
+        result: ResultRecord::None,
+        attempts: attempts::read(parts.attempts)?,
         details: parts.details.map(read_details).transpose()?,
-    })
+    };
+    match (done, hold, parts.scheduled) {
+        (Some(done), ..) => add_end(&mut record, done),
+        (None, Some(hold), _) => {
+            record.message.counters.claims = hold.claims;
+            record.updated_at = hold.claimed_at;
+        }
+        (None, None, Some(due)) => record.due_at = Timestamp::from_millis(due),
+        (None, None, None) => {}
+    }
+    Ok(record)
+}
+
+/// What is known of a message since it ended.
+fn add_end(record: &mut Record, done: Done) {
+    record.updated_at = done.at;
+    record.finished_at = Some(done.at);
+    record.kept_until = Some(done.kept_until);
+    match done.end {
+        End::Succeeded {
+            claims,
+            attempt,
+            result,
+        } => {
+            record.message.counters.claims = claims;
+            record.attempts.push(attempt);
+            let first = record.attempts.len().saturating_sub(ATTEMPTS_KEPT);
+            record.attempts.drain(..first);
+            record.result = result_record(&result);
+        }
+        End::Failed(reason) => record.reason = Some(reason),
+        End::Revoked => {}
+    }
 }
 
 impl End {

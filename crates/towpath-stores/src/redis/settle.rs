@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 
 use redis::Value;
-use towpath_core::store::{Settle, SettleRequest, Settled, StoredResult, Verdict};
+use towpath_core::store::{Claim, Settle, SettleRequest, Settled, StoredResult, Verdict};
 use towpath_core::{
-    AttemptError, Error, FailReason, IncarnationId, Kind, Message, Payload, Result, Token, limits,
+    AttemptError, Error, FailReason, IncarnationId, Kind, Message, Payload, Result, Timestamp,
+    Token, limits,
 };
 
 use super::attempts::put_error;
@@ -56,27 +57,7 @@ impl Shared {
             .zip(&first)
             .filter_map(|(item, first)| first.then_some(item))
             .collect();
-        let mut calls = Vec::new();
-        let mut rest = &sent[..];
-        loop {
-            let (now, later) = rest.split_at(fitting(rest));
-            let mut call = self.settle_call(incarnation, now)?;
-            match wanted.filter(|_| later.is_empty()) {
-                Some(claim) => {
-                    call.text("+");
-                    let max = claim.max.min(CALL_MAX);
-                    put_wish(&mut call, claim, max, limits::CLAIM_BYTES);
-                }
-                None => {
-                    call.text("");
-                }
-            }
-            calls.push(call);
-            rest = later;
-            if rest.is_empty() {
-                break;
-            }
-        }
+        let calls = self.settle_calls(incarnation, &sent, wanted)?;
         let mut accepted = Vec::with_capacity(sent.len());
         let mut claimed = Vec::new();
         for answer in self.calls(calls).await? {
@@ -104,6 +85,36 @@ impl Shared {
             })
             .collect();
         Ok(Settled { items, claimed })
+    }
+
+    /// The calls that settle all of these; the last one claims what is wanted.
+    fn settle_calls(
+        &self,
+        incarnation: IncarnationId,
+        items: &[&Settle],
+        wanted: Option<&Claim>,
+    ) -> Result<Vec<Call>> {
+        let mut calls = Vec::new();
+        let mut rest = items;
+        loop {
+            let (now, later) = rest.split_at(fitting(rest));
+            let mut call = self.settle_call(incarnation, now)?;
+            match wanted.filter(|_| later.is_empty()) {
+                Some(claim) => {
+                    call.text("+");
+                    let max = claim.max.min(CALL_MAX);
+                    put_wish(&mut call, claim, max, limits::CLAIM_BYTES);
+                }
+                None => {
+                    call.text("");
+                }
+            }
+            calls.push(call);
+            rest = later;
+            if rest.is_empty() {
+                return Ok(calls);
+            }
+        }
     }
 
     fn settle_call(&self, incarnation: IncarnationId, items: &[&Settle]) -> Result<Call> {
@@ -162,10 +173,7 @@ fn put_verdict(call: &mut Call, item: &Settle) -> Result<()> {
     head.push(letter);
     head.extend_from_slice(item.token.id.as_bytes());
     head.extend_from_slice(&item.token.claims.to_be_bytes());
-    put_i64(
-        &mut head,
-        item.started_at.map_or(-1, |time| time.as_millis()),
-    );
+    put_i64(&mut head, item.started_at.map_or(-1, Timestamp::as_millis));
     match &item.verdict {
         Verdict::Done { result, callbacks } => {
             let apart = put_result(&mut head, result, !callbacks.is_empty());

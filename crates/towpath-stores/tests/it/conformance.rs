@@ -20,6 +20,13 @@ mod redis {
     towpath_stores::conformance_suite!(redis);
 }
 
+#[cfg(feature = "postgres")]
+mod postgres {
+    use crate::stores::postgres;
+
+    towpath_stores::conformance_suite!(postgres);
+}
+
 /// A wrapper without a fault is not to be told from what it wraps.
 mod faulty {
     use std::sync::{Arc, OnceLock};

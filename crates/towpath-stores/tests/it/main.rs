@@ -3,6 +3,8 @@
 mod conformance;
 mod faulty;
 mod model;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(feature = "sqlite")]

@@ -12,13 +12,9 @@ use towpath_core::{
 use towpath_servers::RedisServer;
 use towpath_stores::redis::RedisStore;
 
-/// A server of a test's own; `None`, said aloud, where there is no Redis.
+/// A server of a test's own, in a run that has servers.
 fn server_with(settings: &[&str]) -> Option<RedisServer> {
-    let missing = towpath_servers::missing();
-    if missing.iter().any(|missing| missing.server == "Redis") {
-        eprintln!("SKIPPED: there is no redis-server here; `cargo xtask test` installs one");
-        return None;
-    }
+    towpath_servers::given(towpath_servers::REDIS_URL)?;
     Some(RedisServer::start_with(settings).expect("a server"))
 }
 

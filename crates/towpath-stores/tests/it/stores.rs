@@ -26,11 +26,22 @@ pub(crate) fn sqlite() -> Harness {
 /// A namespace of its own on the Redis server of the test command, if there is one.
 #[cfg(feature = "redis")]
 pub(crate) fn redis() -> Option<Harness> {
-    let url = towpath_servers::given(towpath_servers::REDIS_URL)?;
-    let url: towpath_core::StoreUrl = url.parse().expect("the URL of a server");
-    let namespace = format!("test {}", towpath_core::MessageId::new());
-    let namespace = towpath_core::Namespace::new(namespace).expect("a name");
-    let url = url.with_namespace(namespace);
+    on_server(towpath_servers::REDIS_URL)
+}
+
+/// A namespace of its own on the Postgres server of the test command, if there is one.
+#[cfg(feature = "postgres")]
+pub(crate) fn postgres() -> Option<Harness> {
+    on_server(towpath_servers::POSTGRES_URL)
+}
+
+/// What is written goes with the server.
+#[cfg(any(feature = "redis", feature = "postgres"))]
+fn on_server(variable: &str) -> Option<Harness> {
+    let server = towpath_servers::given(variable)?;
+    let namespace = towpath_core::MessageId::new();
+    let url = format!("{server}?namespace=test-{namespace}");
+    let url: towpath_core::StoreUrl = url.parse().expect("the URL of the server");
     Some(Harness::new(move |clock| {
         towpath_stores::open_with(&url, clock).expect("the store opens")
     }))

@@ -65,3 +65,9 @@ fn sqlite() {
 fn redis() {
     play(stores::redis, 60);
 }
+
+#[cfg(feature = "postgres")]
+#[test]
+fn postgres() {
+    play(stores::postgres, 10);
+}

@@ -1,0 +1,88 @@
+//! Submit: accepts messages.
+
+use std::collections::HashSet;
+
+use towpath_core::{Draft, Error, Kind, MessageId, Result, State};
+use uuid::Uuid;
+
+use super::bodies::DraftColumns;
+use super::columns::Columns;
+use super::error::Fallible;
+use super::moves::check_batch;
+use super::tx::Tx;
+
+pub(super) async fn submit(tx: &Tx<'_>, drafts: &[Draft]) -> Fallible<Vec<Result<()>>> {
+    check_batch("submit", drafts.len())?;
+    let lines = tx.lines_of(drafts).await?;
+    let accepted = insert(tx, drafts, &lines).await?;
+    tx.commit().await?;
+    let answer = |(draft, accepted): (&Draft, bool)| {
+        if accepted {
+            return Ok(());
+        }
+        let text = format!("message {} is already in the store", draft.id);
+        Err(Error::new(Kind::AlreadyExists, text))
+    };
+    Ok(drafts.iter().zip(accepted).map(answer).collect())
+}
+
+/// Writes these drafts, whose lines are known; answers which were not known before. In one statement, or in
+/// a transaction of several where they are large, which the caller ends.
+pub(super) async fn insert(tx: &Tx<'_>, drafts: &[Draft], lines: &[i32]) -> Fallible<Vec<bool>> {
+    let mut accepted = HashSet::with_capacity(drafts.len());
+    let mut rest = drafts.iter().zip(lines).peekable();
+    while rest.peek().is_some() {
+        let mut columns = DraftColumns::default();
+        while let Some((draft, line)) = rest.next_if(|_| !columns.is_full()) {
+            columns.push(draft, *line)?;
+        }
+        if rest.peek().is_some() {
+            tx.begin_plain().await?;
+        }
+        insert_stretch(tx, &columns, &mut accepted).await?;
+    }
+    // Of two equal ids the first counts.
+    Ok(drafts
+        .iter()
+        .map(|draft| accepted.remove(&draft.id))
+        .collect())
+}
+
+async fn insert_stretch(
+    tx: &Tx<'_>,
+    columns: &DraftColumns<'_>,
+    accepted: &mut HashSet<MessageId>,
+) -> Fallible<()> {
+    let row = tx
+        .query_one(
+            "SELECT * FROM submit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+            &[
+                &tx.now(),
+                &columns.ids,
+                &columns.lines,
+                &columns.priorities,
+                &columns.starts_after,
+                &columns.starts_at,
+                &columns.expire_in,
+                &columns.keep,
+                &columns.codecs,
+                &columns.payloads,
+                &columns.options,
+                &columns.previous_codecs,
+                &columns.previous,
+            ],
+        )
+        .await?;
+    let columns = Columns(&row);
+    let ids: Vec<Uuid> = columns.get("accepted_ids")?;
+    for (any, state) in [
+        ("any_ready", State::Ready),
+        ("any_scheduled", State::Scheduled),
+    ] {
+        if columns.flag(any)? {
+            tx.ring_for(state);
+        }
+    }
+    accepted.extend(ids.into_iter().map(MessageId::from));
+    Ok(())
+}

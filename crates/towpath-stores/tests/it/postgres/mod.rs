@@ -1,0 +1,8 @@
+//! What is special about the store on Postgres: how it is opened, what the end of its server does to it, its
+//! own lease clock, and a crowd of verbs that are in each other's way.
+
+mod clock;
+mod crowd;
+mod opening;
+mod outage;
+mod place;
