@@ -60,6 +60,8 @@ pub use towpath_runtime::{
     blocking, draft_of, from_blocking_fn, from_fn,
 };
 pub use towpath_stores::memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use towpath_stores::postgres::PostgresStore;
 #[cfg(feature = "redis")]
 pub use towpath_stores::redis::RedisStore;
 #[cfg(feature = "sqlite")]
@@ -67,8 +69,9 @@ pub use towpath_stores::sqlite::SqliteStore;
 
 use std::sync::Arc;
 
-/// Names the store of a URL: `memory:`, `sqlite:PATH` or `sqlite://PATH`, with `?namespace=NAME` and,
-/// on SQLite, `?durability=normal|full`.
+/// Names the store of a URL: `memory:`, `sqlite:PATH` or `sqlite://PATH`, `redis://HOST` or
+/// `postgres://HOST` (by the features of those names), with `?namespace=NAME` and, on SQLite,
+/// `?durability=normal|full`.
 ///
 /// Nothing is opened yet: the first use opens the store, and its error then names the URL.
 ///
