@@ -22,8 +22,9 @@ use super::lines::Lines;
 use super::pool::Pool;
 use super::prune::Searched;
 use super::store::Shared;
+use super::sweep::{Swept, sweep};
 use super::tx::Tx;
-use super::watch::Outgoing;
+use super::watch::{Outgoing, tell_others};
 
 /// How often a verb is done again that was undone for the sake of another.
 const TRIES: u32 = 8;
@@ -51,6 +52,7 @@ pub(super) struct Shop {
     pub(super) counts: Kept<StateCounts>,
     pub(super) queues: Kept<Vec<QueueRecord>>,
     pub(super) searched: Searched,
+    pub(super) swept: Swept,
     begun: Instant,
     patience: Duration,
 }
@@ -86,6 +88,7 @@ impl Driver {
                 counts: Kept::default(),
                 queues: Kept::default(),
                 searched: Searched::default(),
+                swept: Swept::default(),
                 begun: Instant::now(),
                 patience: bounds.patience,
                 shared,
@@ -146,6 +149,8 @@ fn job<T: Send + 'static>(
 /// Does what is brought, many verbs at once, until the store is closed, or nobody can bring any more, and all
 /// is done.
 async fn serve(shop: Rc<Shop>, mut brought: mpsc::Receiver<Job>) {
+    let sweeping = tokio::task::spawn_local(sweep(shop.clone()));
+    let telling = tokio::task::spawn_local(tell_others(shop.clone()));
     let mut at_work = JoinSet::new();
     let mut closed = shop.shared.closed();
     let mut open = true;
@@ -166,7 +171,9 @@ async fn serve(shop: Rc<Shop>, mut brought: mpsc::Receiver<Job>) {
         }
     }
     while at_work.join_next().await.is_some() {}
-    shop.flush_rings().await;
+    sweeping.abort();
+    shop.outgoing.end();
+    let _told_or_not = telling.await;
 }
 
 impl Shop {
@@ -177,7 +184,7 @@ impl Shop {
     }
 
     /// Does a verb, again if it has to be.
-    async fn attend<T>(self: &Rc<Self>, verb: impl AsyncFn(&Tx<'_>) -> Fallible<T>) -> Result<T> {
+    async fn attend<T>(&self, verb: impl AsyncFn(&Tx<'_>) -> Fallible<T>) -> Result<T> {
         let url = &self.shared.place.url;
         let mut tries = 0;
         loop {

@@ -65,6 +65,7 @@ mod standing;
 mod statement;
 mod store;
 mod submit;
+mod sweep;
 mod tx;
 mod update;
 mod watch;
