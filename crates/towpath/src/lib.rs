@@ -60,6 +60,8 @@ pub use towpath_runtime::{
     blocking, draft_of, from_blocking_fn, from_fn,
 };
 pub use towpath_stores::memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use towpath_stores::postgres::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use towpath_stores::sqlite::SqliteStore;
 

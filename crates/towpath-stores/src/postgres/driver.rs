@@ -28,6 +28,8 @@ use super::watch::{Outgoing, tell_others};
 
 /// How often a verb is done again that was undone for the sake of another.
 const TRIES: u32 = 8;
+/// Longest time to undo what a verb has begun. The server undoes it anyway once the connection is gone.
+const UNDO: Duration = Duration::from_secs(2);
 /// How many verbs may wait to be begun.
 const WAITING_MAX: usize = 1_024;
 
@@ -39,7 +41,7 @@ type Job = Box<dyn FnOnce(Rc<Shop>) -> Future + Send>;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     pub(super) connections: usize,
-    /// Longest time of one try of a verb.
+    /// Longest wait for a connection, and longest time of one try of a verb on it.
     pub(super) patience: Duration,
 }
 
@@ -189,7 +191,8 @@ impl Shop {
         let mut tries = 0;
         loop {
             tries += 1;
-            let borrowed = self.pool.take().await?;
+            let taken = tokio::time::timeout(self.patience, self.pool.take()).await;
+            let borrowed = taken.map_err(|_| timed_out(url))??;
             let tx = Tx::new(self, &borrowed.link);
             let done = tokio::time::timeout(self.patience, verb(&tx)).await;
             // A connection that did not answer, or was left in the middle of something, is not used again.
@@ -206,7 +209,8 @@ impl Shop {
                         // Another server may answer next, or one that was restored from a backup.
                         self.lines.forget();
                     }
-                    if tx.roll_back().await.is_ok() {
+                    let undone = tokio::time::timeout(UNDO, tx.roll_back()).await;
+                    if matches!(undone, Ok(Ok(()))) {
                         self.pool.put_back(borrowed);
                     }
                     if !fault.lost_a_race() || tries == TRIES {

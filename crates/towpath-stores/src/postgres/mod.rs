@@ -47,6 +47,7 @@ mod lines;
 mod list;
 mod listener;
 pub mod migrate;
+mod moved;
 mod moves;
 mod note;
 mod pause;

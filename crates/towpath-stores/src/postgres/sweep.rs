@@ -7,14 +7,19 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use towpath_core::Result;
 
+use super::connection::timed_out;
 use super::driver::Shop;
 
 /// After how many claimed messages: to step over so many costs about what a claim of a few costs anyway.
 const EVERY: usize = 20_000;
+
+/// Longest time of a sweep. The server gives up before.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The index is cleaned however small a part of the table it is about; and a file that would be made shorter
 /// now is made longer again at once.
@@ -50,7 +55,8 @@ pub(super) async fn sweep(shop: Rc<Shop>) {
 
 async fn sweep_once(shop: &Shop) -> Result<()> {
     let borrowed = shop.pool.take().await?;
-    let swept = borrowed.link.execute_plain(VACUUM).await;
+    let swept = tokio::time::timeout(PATIENCE, borrowed.link.execute_plain(VACUUM)).await;
+    let swept = swept.map_err(|_| timed_out(&shop.shared.place.url))?;
     swept.map_err(|fault| fault.into_error(&shop.shared.place.url))?;
     shop.pool.put_back(borrowed);
     Ok(())
