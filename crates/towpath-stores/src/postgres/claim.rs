@@ -110,6 +110,7 @@ pub(super) async fn read(tx: &Tx<'_>, claim: &Claim, claimed: Vec<Row>) -> Falli
             Err(engine) => return Err(engine),
         }
     }
+    tx.shop.swept.add(claimed.len());
     if bytes >= limits::CLAIM_BYTES && messages.len() < claim.max {
         // There may be more behind: whoever waits for work is to ask again.
         tx.ring(Topic::Work);

@@ -13,7 +13,7 @@ use towpath_core::{Error, Kind, Result, StoreUrl};
 use super::error::{Fallible, translate};
 use super::migrate;
 
-/// Longest wait for a server to take a connection.
+/// Longest wait for one machine to take a connection and let us in.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long sent bytes may wait for an acknowledgement: then the server, or the way to it, is gone.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
@@ -116,7 +116,10 @@ pub(super) type Wire = Connection<Socket, tokio_postgres::tls::NoTlsStream>;
 
 /// Connects, without preparing the session. Whoever calls it drives the wire.
 pub(super) async fn dial(place: &Place) -> Result<(Client, Wire)> {
-    let dialled = tokio::time::timeout(CONNECT * 2, place.config.connect(NoTls)).await;
+    // One after the other is asked, and each may take its time.
+    let hosts = u32::try_from(place.config.get_hosts().len()).unwrap_or(u32::MAX);
+    let patience = CONNECT.saturating_mul(hosts.max(1));
+    let dialled = tokio::time::timeout(patience, place.config.connect(NoTls)).await;
     match dialled {
         Ok(Ok(connected)) => Ok(connected),
         Ok(Err(error)) => Err(translate(error, &place.url)),

@@ -22,11 +22,14 @@ use super::lines::Lines;
 use super::pool::Pool;
 use super::prune::Searched;
 use super::store::Shared;
+use super::sweep::{Swept, sweep};
 use super::tx::Tx;
-use super::watch::Outgoing;
+use super::watch::{Outgoing, tell_others};
 
 /// How often a verb is done again that was undone for the sake of another.
 const TRIES: u32 = 8;
+/// Longest time to undo what a verb has begun. The server undoes it anyway once the connection is gone.
+const UNDO: Duration = Duration::from_secs(2);
 /// How many verbs may wait to be begun.
 const WAITING_MAX: usize = 1_024;
 
@@ -38,7 +41,7 @@ type Job = Box<dyn FnOnce(Rc<Shop>) -> Future + Send>;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     pub(super) connections: usize,
-    /// Longest time of one try of a verb.
+    /// Longest wait for a connection, and longest time of one try of a verb on it.
     pub(super) patience: Duration,
 }
 
@@ -51,6 +54,7 @@ pub(super) struct Shop {
     pub(super) counts: Kept<StateCounts>,
     pub(super) queues: Kept<Vec<QueueRecord>>,
     pub(super) searched: Searched,
+    pub(super) swept: Swept,
     begun: Instant,
     patience: Duration,
 }
@@ -86,6 +90,7 @@ impl Driver {
                 counts: Kept::default(),
                 queues: Kept::default(),
                 searched: Searched::default(),
+                swept: Swept::default(),
                 begun: Instant::now(),
                 patience: bounds.patience,
                 shared,
@@ -146,6 +151,8 @@ fn job<T: Send + 'static>(
 /// Does what is brought, many verbs at once, until the store is closed, or nobody can bring any more, and all
 /// is done.
 async fn serve(shop: Rc<Shop>, mut brought: mpsc::Receiver<Job>) {
+    let sweeping = tokio::task::spawn_local(sweep(shop.clone()));
+    let telling = tokio::task::spawn_local(tell_others(shop.clone()));
     let mut at_work = JoinSet::new();
     let mut closed = shop.shared.closed();
     let mut open = true;
@@ -166,7 +173,9 @@ async fn serve(shop: Rc<Shop>, mut brought: mpsc::Receiver<Job>) {
         }
     }
     while at_work.join_next().await.is_some() {}
-    shop.flush_rings().await;
+    sweeping.abort();
+    shop.outgoing.end();
+    let _told_or_not = telling.await;
 }
 
 impl Shop {
@@ -177,12 +186,13 @@ impl Shop {
     }
 
     /// Does a verb, again if it has to be.
-    async fn attend<T>(self: &Rc<Self>, verb: impl AsyncFn(&Tx<'_>) -> Fallible<T>) -> Result<T> {
+    async fn attend<T>(&self, verb: impl AsyncFn(&Tx<'_>) -> Fallible<T>) -> Result<T> {
         let url = &self.shared.place.url;
         let mut tries = 0;
         loop {
             tries += 1;
-            let borrowed = self.pool.take().await?;
+            let taken = tokio::time::timeout(self.patience, self.pool.take()).await;
+            let borrowed = taken.map_err(|_| timed_out(url))??;
             let tx = Tx::new(self, &borrowed.link);
             let done = tokio::time::timeout(self.patience, verb(&tx)).await;
             // A connection that did not answer, or was left in the middle of something, is not used again.
@@ -199,7 +209,8 @@ impl Shop {
                         // Another server may answer next, or one that was restored from a backup.
                         self.lines.forget();
                     }
-                    if tx.roll_back().await.is_ok() {
+                    let undone = tokio::time::timeout(UNDO, tx.roll_back()).await;
+                    if matches!(undone, Ok(Ok(()))) {
                         self.pool.put_back(borrowed);
                     }
                     if !fault.lost_a_race() || tries == TRIES {

@@ -12,7 +12,7 @@ use super::bodies::read_message;
 use super::columns::{Columns, state_of, uuids};
 use super::error::{Fallible, Fault};
 use super::lines::Lines;
-use super::moves::{RESULT_TAKEN, RESULT_TOO_LARGE, RESULT_VALUE};
+use super::moved::{RESULT_TAKEN, RESULT_TOO_LARGE, RESULT_VALUE};
 use super::statement::statement;
 use super::tx::Tx;
 

@@ -18,7 +18,7 @@ use super::tx::{Tx, no_lease};
 /// another within the lease.
 const BOUNDS: Bounds = Bounds {
     connections: 1,
-    patience: Duration::from_secs(4),
+    patience: Duration::from_secs(3),
 };
 
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use towpath_core::{FailReason, MessageId, State};
 use super::attempts::read_error;
 use super::columns::{Columns, state_of, uuids};
 use super::error::{Fallible, Fault};
-use super::moves::{RESULT_TAKEN, RESULT_TOO_LARGE, RESULT_VALUE};
+use super::moved::{RESULT_TAKEN, RESULT_TOO_LARGE, RESULT_VALUE};
 use super::statement::statement;
 use super::tx::Tx;
 

@@ -38,7 +38,8 @@ const BOUNDS: Bounds = Bounds {
 /// A store in one schema of a Postgres database, for any number of processes on any number of machines.
 ///
 /// Opening is lazy: the first verb connects and brings the schema up to date, and an error then names the
-/// URL. The user needs the right to create a schema in the database, unless the schema is there.
+/// URL. The server is Postgres 13 or newer. The user needs the right to create a schema in the database, unless
+/// the schema is there; a pooler in between has to keep a session to itself.
 ///
 /// ```no_run
 /// use towpath_core::{Draft, Payload, Store, StoreUrl, TaskName};

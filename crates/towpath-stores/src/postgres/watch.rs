@@ -2,19 +2,26 @@
 //!
 //! Bells here are rung as soon as a verb is done. For the others one NOTIFY is sent behind it, with all that
 //! was rung since the last: never inside the verb's transaction, because Postgres lets only one transaction
-//! that notifies commit at a time. What is rung while one is on its way waits for the next. A ring that is
-//! lost with its process is made up for by the fallback poll.
+//! that notifies commit at a time. What is rung while one is on its way, or shortly after, waits for the next.
+//! A ring that is lost with its process is made up for by the fallback poll.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+use towpath_core::Result;
 use towpath_core::store::{Topic, Watch};
 
+use super::connection::timed_out;
 use super::driver::Shop;
-use super::error::Fallible;
+use super::tx::Params;
+
+/// The least time between two rings to other processes, and the longest that one may take.
+const PAUSE: Duration = Duration::from_millis(5);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Some topics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -88,54 +95,64 @@ impl Watch for Listener {
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
     waiting: RefCell<Rings>,
-    /// Whether a NOTIFY is on its way.
-    busy: Cell<bool>,
+    called: Notify,
+    /// Set when no verb will ring any more.
+    ending: Cell<bool>,
+}
+
+impl Outgoing {
+    fn add(&self, rings: Rings) {
+        self.waiting.borrow_mut().0 |= rings.0;
+        self.called.notify_one();
+    }
+
+    /// Lets [`tell_others`] come to its end.
+    pub(super) fn end(&self) {
+        self.ending.set(true);
+        self.called.notify_one();
+    }
 }
 
 impl Shop {
     /// Rings here, and has the others told.
-    pub(super) fn ring(self: &Rc<Self>, rings: Rings) {
-        if rings.is_empty() {
-            return;
-        }
-        self.shared.bells.ring(rings);
-        self.outgoing.waiting.borrow_mut().0 |= rings.0;
-        if !self.outgoing.busy.replace(true) {
-            let shop = self.clone();
-            tokio::task::spawn_local(async move {
-                shop.flush_rings().await;
-                shop.outgoing.busy.set(false);
-            });
-        }
-    }
-
-    /// Tells the others until there is nothing more to tell.
-    pub(super) async fn flush_rings(&self) {
-        loop {
-            let rings = self.outgoing.waiting.take();
-            if rings.is_empty() {
-                return;
-            }
-            let Ok(borrowed) = self.pool.take().await else {
-                // They will look by themselves.
-                return;
-            };
-            if let Err(fault) = notify(&borrowed.link, &self.shared.place.channel(), rings).await {
-                tracing::debug!(?fault, "other processes were not told of what is new");
-                return;
-            }
-            self.pool.put_back(borrowed);
+    pub(super) fn ring(&self, rings: Rings) {
+        if !rings.is_empty() {
+            self.shared.bells.ring(rings);
+            self.outgoing.add(rings);
         }
     }
 }
 
-/// Nothing is lost with a ring, so it does not wait for the disk.
-async fn notify(link: &super::connection::Link, channel: &str, rings: Rings) -> Fallible<()> {
-    let text = rings.text();
-    let sql = format!(
-        "BEGIN; SET LOCAL synchronous_commit = off; SELECT pg_notify('{channel}', '{text}'); COMMIT"
-    );
-    link.execute_plain(&sql).await
+/// Tells other processes what is rung here, until there is an end to it.
+pub(super) async fn tell_others(shop: Rc<Shop>) {
+    let outgoing = &shop.outgoing;
+    loop {
+        let rings = outgoing.waiting.take();
+        if !rings.is_empty() {
+            if let Err(error) = tell(&shop, rings).await {
+                // They will look by themselves.
+                tracing::debug!(%error, "other processes were not told of what is new");
+            }
+            tokio::time::sleep(PAUSE).await;
+        } else if outgoing.ending.get() {
+            return;
+        } else {
+            outgoing.called.notified().await;
+        }
+    }
+}
+
+/// Sends one NOTIFY. Nothing is lost with a ring, so it does not wait for the disk.
+async fn tell(shop: &Shop, rings: Rings) -> Result<()> {
+    let place = &shop.shared.place;
+    let sql = "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)";
+    let borrowed = shop.pool.take().await?;
+    let params: Params<'_> = &[&place.channel(), &rings.text()];
+    let told = tokio::time::timeout(PATIENCE, borrowed.link.query(sql, params)).await;
+    let told = told.map_err(|_| timed_out(&place.url))?;
+    told.map_err(|fault| fault.into_error(&place.url))?;
+    shop.pool.put_back(borrowed);
+    Ok(())
 }
 
 #[cfg(test)]

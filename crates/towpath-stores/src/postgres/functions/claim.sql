@@ -7,9 +7,9 @@
 -- claims, how many expired in passing; or, where that is NULL too, that the worker has no lease.
 --
 -- Changes: ready -> inflight; expired ones ready -> finished. No message's own row is written or locked.
--- Waits for nobody: a head that somebody else has locked is passed over. First the heads are merged without
--- locks, so that no more is locked than is taken; only when others were faster, heads are locked as they
--- are read.
+-- Waits for nobody: a head that somebody else has locked is passed over. First the heads of several lines are
+-- merged without locks, so that no more is locked than is taken; only when others were faster, heads are
+-- locked as they are read.
 
 CREATE OR REPLACE FUNCTION claim(
   given_now bigint, who uuid, most integer, in_turn boolean, turn bigint, paired boolean,
@@ -37,6 +37,11 @@ BEGIN
   -- Of many lines each a little: the whole claim is rarely met by one.
   stretch := least(most, 2 * most / cardinality(asked) + 8);
   WHILE aside < aside_max LOOP
+    -- Mostly nothing has expired; then a lone line is locked as it is read, and no more than is taken.
+    IF cardinality(asked) = 1 AND NOT EXISTS (SELECT 1 FROM expiring AS e WHERE e.expires <= now_ms) THEN
+      got := claim_locked_heads(asked, in_turn, most, most, now_ms);
+      EXIT;
+    END IF;
     picked := claim_heads(asked, in_turn, stretch, most);
     -- A line that was taken to the end of its stretch may have more that comes before the others.
     IF stretch < most AND EXISTS (

@@ -1,8 +1,9 @@
 //! What is special about the store on Postgres: how it is opened, what the end of its server does to it, its
-//! own lease clock, and a crowd of verbs that are in each other's way.
+//! own lease clock, records that somebody has edited, and a crowd of verbs that are in each other's way.
 
 mod clock;
 mod crowd;
+mod damage;
 mod opening;
 mod outage;
 mod place;

@@ -213,3 +213,28 @@ async fn whoever_waits_is_woken_when_the_server_is_there_again() {
     rung.expect("a listener that has missed something rings");
     drop(server);
 }
+
+/// A server that takes connections and says nothing, as one that hangs; a bound in time, not a sleep, ends
+/// every wait for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_says_nothing_keeps_nobody_waiting_for_ever() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let store = open(&fresh(&format!(
+        "postgres://towpath@127.0.0.1:{port}/towpath"
+    )));
+    let mut keeper = store.lease_keeper().unwrap();
+    let beat = tokio::task::spawn_blocking(move || {
+        let beat = towpath_core::store::Extend {
+            incarnation: towpath_core::IncarnationId::new(),
+            lease: Duration::from_secs(10),
+            started: &[],
+        };
+        keeper.extend(beat)
+    });
+    let both = async { (beat.await.unwrap(), store.submit(vec![draft()]).await) };
+    let (beat, submitted) = tokio::time::timeout(PATIENCE, both).await.unwrap();
+    for error in [beat.unwrap_err(), submitted.unwrap_err()] {
+        assert_eq!(error.kind(), Kind::Unavailable, "{error:?}");
+    }
+}
