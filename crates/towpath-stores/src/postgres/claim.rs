@@ -2,7 +2,7 @@
 
 use tokio_postgres::Row;
 use towpath_core::store::{Claim, Selection, Topic};
-use towpath_core::{Message, QueueName, TaskName, limits};
+use towpath_core::{Error, Message, MessageId, QueueName, TaskName, limits};
 use uuid::Uuid;
 
 use super::bodies::{keep_millis, read_message};
@@ -106,7 +106,7 @@ pub(super) async fn read(tx: &Tx<'_>, claim: &Claim, claimed: Vec<Row>) -> Falli
                 bytes += message.payload.len();
                 messages.push(message);
             }
-            Err(Fault::Refused(error)) => bury(tx, columns.message_id("id")?, &error).await?,
+            Err(Fault::Refused(error)) => put_aside(tx, columns.message_id("id")?, &error).await,
             Err(engine) => return Err(engine),
         }
     }
@@ -116,6 +116,16 @@ pub(super) async fn read(tx: &Tx<'_>, claim: &Claim, claimed: Vec<Row>) -> Falli
         tx.ring(Topic::Work);
     }
     Ok(messages)
+}
+
+/// What was taken with it is committed: that this fails, which leaves it with its worker until an audit or
+/// the end of the lease, must not have the whole verb fail, or be done again.
+async fn put_aside(tx: &Tx<'_>, id: MessageId, error: &Error) {
+    if let Err(fault) = bury(tx, id, error).await {
+        tracing::error!(message = %id, ?fault, "a damaged record stays with its worker");
+        // Where this fails, too, the connection is not used again.
+        let _undone = tx.roll_back().await;
+    }
 }
 
 fn note_expired(tx: &Tx<'_>, columns: &Columns<'_>) -> Fallible<()> {

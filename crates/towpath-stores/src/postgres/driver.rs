@@ -200,7 +200,9 @@ impl Shop {
                 Err(_) => return Err(timed_out(url)),
                 Ok(Ok(answer)) => {
                     let rings = tx.rings();
-                    self.pool.put_back(borrowed);
+                    if !tx.is_open() {
+                        self.pool.put_back(borrowed);
+                    }
                     self.ring(rings);
                     return Ok(answer);
                 }

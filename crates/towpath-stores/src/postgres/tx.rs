@@ -107,6 +107,11 @@ impl<'a> Tx<'a> {
         Ok(())
     }
 
+    /// Whether a transaction was begun and not ended.
+    pub(super) fn is_open(&self) -> bool {
+        self.open.get()
+    }
+
     /// Ends a transaction that was not committed.
     pub(super) async fn roll_back(&self) -> Fallible<()> {
         if self.open.get() {
