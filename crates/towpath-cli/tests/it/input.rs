@@ -185,9 +185,9 @@ fn the_url_of_a_store_is_checked_and_its_secrets_are_kept() {
         ("jobs.db", "has no scheme; write sqlite:PATH or memory:"),
         (
             "mysql://u:hunter2@h/db",
-            "is unknown; use sqlite: or memory:",
+            "is unknown; use sqlite:, redis:, postgres: or memory:",
         ),
-        ("redis://u:hunter2@h/0", "not part of this build"),
+        ("rediss://u:hunter2@h/0", "not part of this build"),
         ("sqlite:", "names no file"),
         ("sqlite:x.db?color=red", "has no setting \"color\""),
         ("sqlite:x.db?durability=some", "it is normal or full"),
