@@ -30,6 +30,12 @@ const ARROWS: &[Arrow] = &[
         to: &[],
         tests_to: &[],
     },
+    // Knows servers, and nothing of Towpath.
+    Arrow {
+        from: "towpath-servers",
+        to: &[],
+        tests_to: &[],
+    },
     Arrow {
         from: "towpath-stores",
         to: &["towpath-core"],
@@ -83,12 +89,6 @@ const ARROWS: &[Arrow] = &[
     Arrow {
         from: "towpath-soak",
         to: &["towpath"],
-        tests_to: &[],
-    },
-    // Knows servers, and nothing of Towpath.
-    Arrow {
-        from: "towpath-servers",
-        to: &[],
         tests_to: &[],
     },
     Arrow {
