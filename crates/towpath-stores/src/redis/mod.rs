@@ -1,7 +1,7 @@
 //! The store on a Redis or Valkey server, for many processes on many machines.
 //!
 //! Every verb is one script, or a few of bounded length for a large batch; so each message moves in one
-//! atomic step, and the server's clock alone says what time it is. Read [`store`] for how a verb reaches
+//! atomic step, and the server's clock alone says what time it is. Read `store` for how a verb reaches
 //! the server, `lua/` for what it does there (each script begins with what it takes, answers and moves),
 //! `body` and `record` for the bytes of a message.
 //!
