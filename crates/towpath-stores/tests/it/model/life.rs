@@ -1,5 +1,6 @@
 //! A life: each step done to the store and to the plain map, and the two compared.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -267,8 +268,11 @@ impl Life {
             assert_eq!(message.token(), token);
             self.tokens.push((incarnation, token));
         }
-        let heads: Vec<u64> = (0..3)
-            .filter_map(|q| self.plain.head(&queue(q), &tasks))
+        let entries = self.plain.entries.values();
+        let queues: BTreeSet<QueueName> = entries.map(|entry| entry.draft.queue.clone()).collect();
+        let heads: Vec<u64> = queues
+            .iter()
+            .filter_map(|queue| self.plain.head(queue, &tasks))
             .collect();
         stops |= heads.iter().any(|number| self.plain.is_alone(*number));
         let all = messages.len() == max || heads.is_empty();
