@@ -1,4 +1,5 @@
-//! URLs of stores: what is read is printed as a URL of the same store; a refusal tells no secret.
+//! URLs of stores: what is read is printed as a URL of the same store, but for a password; nothing that is
+//! printed tells a secret.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -10,10 +11,13 @@ const SECRET: &str = "hunter2";
 fuzz_target!(|text: &str| {
     read(text);
     for url in with_secret(text) {
-        if let Err(error) = url.parse::<StoreUrl>() {
-            let told = error.to_string();
-            assert!(!told.contains(SECRET), "{url:?} is refused with {told:?}");
-        }
+        let told = match url.parse::<StoreUrl>() {
+            Ok(read) if read.server().is_some() => format!("{read} {read:?}"),
+            // What stands there is the path of a file.
+            Ok(_) => continue,
+            Err(error) => error.to_string(),
+        };
+        assert!(!told.contains(SECRET), "of {url:?} {told:?} is told");
     }
 });
 
@@ -23,7 +27,12 @@ fn read(text: &str) {
             let printed = url.to_string();
             let again = printed.parse::<StoreUrl>();
             let again = again.unwrap_or_else(|error| panic!("{text:?} as {printed:?}: {error}"));
-            assert_eq!(again, url, "{text:?} as {printed:?}");
+            let password = url.server().is_some_and(|server| server.password().is_some());
+            if password {
+                assert_eq!(again.to_string(), printed, "{text:?}");
+            } else {
+                assert_eq!(again, url, "{text:?} as {printed:?}");
+            }
         }
         Err(error) => {
             let told = error.to_string();

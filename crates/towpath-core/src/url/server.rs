@@ -80,6 +80,12 @@ impl Server {
             )));
         };
         let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
+        if database.contains('@') {
+            // Most likely a `/` in a password, so nothing of it is shown.
+            return Err(Error::invalid(
+                "store URL has an @ behind a /; write %2F for a / in a user or password, %40 for an @ in a database",
+            ));
+        }
         // The last one: a password may hold an `@` that nobody escaped.
         let (who, hosts) = match authority.rsplit_once('@') {
             Some((who, hosts)) => (Some(who), hosts),
@@ -100,9 +106,9 @@ impl Server {
     /// Refuses a database that is no number: Redis has no others.
     pub(super) fn check_database_number(&self) -> Result<()> {
         match self.database() {
-            Some(database) if database.parse::<u16>().is_err() => Err(Error::invalid(format!(
-                "store URL: the database of Redis is a number, not {database:?}"
-            ))),
+            Some(database) if database.parse::<u16>().is_err() => Err(Error::invalid(
+                "store URL: the database of Redis is a number, as in redis://HOST/0",
+            )),
             _ => Ok(()),
         }
     }
@@ -140,7 +146,8 @@ fn parse_hosts(scheme: &str, text: &str) -> Result<Vec<Host>> {
 fn parse_host(scheme: &str, text: &str) -> Result<Host> {
     // An address of IPv6 stands in brackets, for its colons.
     let (name, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, rest)) => (address, rest.strip_prefix(':')),
+        Some((address, "")) => (address, None),
+        Some((address, rest)) => (address, Some(rest.strip_prefix(':').unwrap_or_default())),
         None => match text.split_once(':') {
             Some((name, port)) => (name, Some(port)),
             None => (text, None),
@@ -150,6 +157,12 @@ fn parse_host(scheme: &str, text: &str) -> Result<Host> {
         return Err(Error::invalid(format!(
             "store URL has no host; write {scheme}://HOST"
         )));
+    }
+    // It is shown on terminals.
+    if name.contains(|c: char| c.is_control() || c.is_whitespace() || "[]".contains(c)) {
+        return Err(Error::invalid(
+            "store URL: a host is a name or an address, without blanks and brackets of its own",
+        ));
     }
     let port = match port {
         None => None,
