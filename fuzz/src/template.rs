@@ -147,6 +147,7 @@ async fn run(store: &dyn Store) {
         token,
         started_at: None,
         verdict,
+ unlock: Vec::new(),
     });
     let request = SettleRequest {
         incarnation,

@@ -169,6 +169,7 @@ async fn work(store: &dyn Store, choice: u64) {
             token,
             started_at: None,
             verdict: verdict(choice >> (at * 3), &claimed[at]),
+ unlock: Vec::new(),
         });
         let request = SettleRequest {
             incarnation,

@@ -35,7 +35,9 @@ pub use error::{Error, Kind, Result};
 pub use ids::{IncarnationId, MessageId, Token};
 pub use life::{FailReason, State, Status, Verb};
 pub use message::{AttemptError, Draft, Mechanism, Message, Options, Record};
-pub use name::{CodecName, Namespace, QueueName, TaskName};
+pub use name::{
+    BucketName, ChannelName, CodecName, Key, LockName, LockOwner, Namespace, QueueName, TaskName,
+};
 pub use payload::Payload;
 pub use retry::Retries;
 pub use store::Store;

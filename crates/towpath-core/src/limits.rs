@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use crate::error::{Error, Result};
+
 /// Longest name of a queue, task, namespace or codec.
 pub const NAME_BYTES: usize = 255;
 /// Largest payload of a message (1 MiB).
@@ -45,6 +47,17 @@ pub const WINDOW: usize = 500;
 /// Most rows one step of upkeep touches.
 pub const UPKEEP_ROWS: usize = 1_000;
 
+/// Most keys or members in one call of a [`KvStore`](crate::store::KvStore).
+pub const KV_BATCH: usize = 64;
+/// Largest value that is published (64 KiB).
+pub const PUBLISHED_BYTES: usize = 64 * 1024;
+/// How many values a subscriber may be behind; then he misses the oldest.
+pub const PUBLISHED_KEPT: usize = 1_024;
+/// Most locks in one call of a [`LockStore`](crate::store::LockStore).
+pub const LOCK_BATCH: usize = 1_000;
+/// Most locks that end with one attempt.
+pub const LINKED_LOCKS: usize = 16;
+
 /// How long a lease lasts without being renewed.
 pub const LEASE: Duration = Duration::from_secs(10);
 /// How often a lease is renewed.
@@ -58,6 +71,20 @@ pub const KEEP_DEAD: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 pub const KEEP_SUCCEEDED_COUNT: u64 = 1_000_000;
 /// Most failed and revoked messages kept per namespace.
 pub const KEEP_DEAD_COUNT: u64 = 100_000;
+
+/// Refuses more of something in one call than its limit.
+///
+/// # Errors
+///
+/// [`Kind::Invalid`](crate::Kind::Invalid), naming the thing and the limit.
+pub fn check_batch(things: &str, len: usize, limit: usize) -> Result<()> {
+    if len > limit {
+        return Err(Error::invalid(format!(
+            "{len} {things} in one call, the limit is {limit}"
+        )));
+    }
+    Ok(())
+}
 
 /// Cuts `text` to at most `limit` bytes on a character boundary and marks the cut.
 pub fn cut(text: &str, limit: usize) -> String {

@@ -1,4 +1,4 @@
-//! Names that were checked once: queues, tasks, namespaces, codecs.
+//! Names that were checked once: queues, tasks, namespaces, codecs, locks, keys.
 //!
 //! A name is any UTF-8 text of 1 to 255 bytes without control characters. Names match exactly, never
 //! by prefix or pattern, so `:`, `*`, quotes and spaces have no special meaning anywhere.
@@ -126,6 +126,27 @@ name!(
 name!(
     /// The name of a codec, stored beside every payload.
     CodecName, "codec"
+);
+
+name!(
+    /// The name of a lock.
+    LockName, "lock"
+);
+name!(
+    /// Who holds a lock, or wants to: a host, a process, a thread or any other name.
+    LockOwner, "lock owner"
+);
+name!(
+    /// The name of a part of the values of a namespace.
+    BucketName, "bucket"
+);
+name!(
+    /// The name of a value, of a sorted set or of a member of one.
+    Key, "key"
+);
+name!(
+    /// The name of a channel: what is published there is heard by those who listen to it.
+    ChannelName, "channel"
 );
 
 /// The queue of tasks that name none.

@@ -429,6 +429,7 @@ impl Delivery {
             token: self.token(),
             started_at,
             verdict,
+            unlock: Vec::new(),
         };
         settle_one(&self.shared, &self.tenure, item).await
     }
@@ -475,6 +476,7 @@ impl Drop for Delivery {
             token: self.token(),
             started_at: None,
             verdict: Verdict::Release,
+            unlock: Vec::new(),
         };
         runtime.spawn(async move {
             if let Err(error) = settle_one(&shared, &tenure, item).await {

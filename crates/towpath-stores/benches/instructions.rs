@@ -173,6 +173,7 @@ impl Bench {
                 result: StoredResult::Value(Payload::json("25")),
                 callbacks: Vec::new(),
             },
+            unlock: Vec::new(),
         };
         let request = SettleRequest {
             incarnation: self.incarnation,

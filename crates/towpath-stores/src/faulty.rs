@@ -25,13 +25,15 @@ use std::time::Duration;
 
 use towpath_core::message::Record;
 use towpath_core::store::{
-    Answer, Audit, Brief, Capabilities, Claim, Cursor, Extend, Finding, LeaseKeeper, List, Note,
-    Promoted, Pruned, QueueRecord, Rescued, ResultRead, Retention, Revoked, SettleRequest, Settled,
-    Standing, StateCounts, Topic, Update, Watch, Window, WorkerCard, WorkerRecord,
+    Answer, Audit, Brief, Capabilities, Claim, Cursor, Entry, Extend, Finding, KeyRecord, KvStore,
+    LeaseKeeper, List, LockRecord, LockRequest, LockStore, LockToken, Locked, Member, Note,
+    Promoted, Pruned, QueueRecord, Rescued, ResultRead, Retention, Revoked, Score, SettleRequest,
+    Settled, Standing, StateCounts, Subscription, Topic, Ttl, Update, Watch, Window, WorkerCard,
+    WorkerRecord,
 };
 use towpath_core::{
-    Draft, Error, IncarnationId, Kind, Message, MessageId, QueueName, Result, Store, Timestamp,
-    Token,
+    BucketName, ChannelName, Draft, Error, IncarnationId, Key, Kind, LockName, Message, MessageId,
+    Payload, QueueName, Result, Store, Timestamp, Token,
 };
 
 /// What goes wrong.
@@ -92,6 +94,28 @@ pub enum Call {
     Workers,
     Pause,
     Doctor,
+    Set,
+    GetValue,
+    Look,
+    ExpireValue,
+    Delete,
+    Scan,
+    CountValues,
+    Clear,
+    Add,
+    Scores,
+    Discard,
+    Range,
+    Pop,
+    Len,
+    Publish,
+    Subscribe,
+    Lock,
+    Renew,
+    Unlock,
+    Seize,
+    Holders,
+    ListLocks,
 }
 
 /// A store that goes wrong where it is told to, and otherwise does what the store in it does.
@@ -363,8 +387,135 @@ impl Store for FaultyStore {
         self.inner.watch(topic)
     }
 
+    fn kv(&self) -> &dyn KvStore {
+        self
+    }
+
+    fn locks(&self) -> &dyn LockStore {
+        self
+    }
+
     fn close(&self) -> Answer<'_, ()> {
         self.inner.close()
+    }
+}
+
+impl KvStore for FaultyStore {
+    fn set(&self, bucket: BucketName, entries: Vec<Entry>) -> Answer<'_, Vec<Result<()>>> {
+        self.call(Call::Set, |store| store.kv().set(bucket, entries))
+    }
+
+    fn get(&self, bucket: BucketName, keys: Vec<Key>) -> Answer<'_, Vec<Option<Payload>>> {
+        self.call(Call::GetValue, |store| store.kv().get(bucket, keys))
+    }
+
+    fn look(&self, bucket: BucketName, keys: Vec<Key>) -> Answer<'_, Vec<Option<KeyRecord>>> {
+        self.call(Call::Look, |store| store.kv().look(bucket, keys))
+    }
+
+    fn expire(&self, bucket: BucketName, keys: Vec<Key>, ttl: Ttl) -> Answer<'_, Vec<bool>> {
+        self.call(Call::ExpireValue, move |store| {
+            store.kv().expire(bucket, keys, ttl)
+        })
+    }
+
+    fn delete(&self, bucket: BucketName, keys: Vec<Key>) -> Answer<'_, Vec<bool>> {
+        self.call(Call::Delete, |store| store.kv().delete(bucket, keys))
+    }
+
+    fn scan(
+        &self,
+        bucket: BucketName,
+        prefix: String,
+        after: Option<Key>,
+        max: usize,
+    ) -> Answer<'_, Vec<Key>> {
+        self.call(Call::Scan, move |store| {
+            store.kv().scan(bucket, prefix, after, max)
+        })
+    }
+
+    fn count(&self, bucket: BucketName) -> Answer<'_, u64> {
+        self.call(Call::CountValues, |store| store.kv().count(bucket))
+    }
+
+    fn clear(&self, bucket: BucketName, max: usize) -> Answer<'_, usize> {
+        self.call(Call::Clear, move |store| store.kv().clear(bucket, max))
+    }
+
+    fn add(&self, bucket: BucketName, set: Key, members: Vec<Member>) -> Answer<'_, Vec<bool>> {
+        self.call(Call::Add, |store| store.kv().add(bucket, set, members))
+    }
+
+    fn scores(
+        &self,
+        bucket: BucketName,
+        set: Key,
+        members: Vec<Key>,
+    ) -> Answer<'_, Vec<Option<Score>>> {
+        self.call(Call::Scores, |store| {
+            store.kv().scores(bucket, set, members)
+        })
+    }
+
+    fn discard(&self, bucket: BucketName, set: Key, members: Vec<Key>) -> Answer<'_, Vec<bool>> {
+        self.call(Call::Discard, |store| {
+            store.kv().discard(bucket, set, members)
+        })
+    }
+
+    fn range(
+        &self,
+        bucket: BucketName,
+        set: Key,
+        after: Option<Member>,
+        max: usize,
+    ) -> Answer<'_, Vec<Member>> {
+        self.call(Call::Range, move |store| {
+            store.kv().range(bucket, set, after, max)
+        })
+    }
+
+    fn pop(&self, bucket: BucketName, set: Key, max: usize) -> Answer<'_, Vec<Member>> {
+        self.call(Call::Pop, move |store| store.kv().pop(bucket, set, max))
+    }
+
+    fn len(&self, bucket: BucketName, set: Key) -> Answer<'_, u64> {
+        self.call(Call::Len, |store| store.kv().len(bucket, set))
+    }
+
+    fn publish(&self, channel: ChannelName, value: Payload) -> Answer<'_, ()> {
+        self.call(Call::Publish, |store| store.kv().publish(channel, value))
+    }
+
+    fn subscribe(&self, channel: ChannelName) -> Answer<'_, Box<dyn Subscription>> {
+        self.call(Call::Subscribe, |store| store.kv().subscribe(channel))
+    }
+}
+
+impl LockStore for FaultyStore {
+    fn lock(&self, request: LockRequest) -> Answer<'_, Locked> {
+        self.call(Call::Lock, |store| store.locks().lock(request))
+    }
+
+    fn renew(&self, renewals: Vec<(LockToken, Option<Duration>)>) -> Answer<'_, Vec<Result<()>>> {
+        self.call(Call::Renew, |store| store.locks().renew(renewals))
+    }
+
+    fn unlock(&self, tokens: Vec<LockToken>) -> Answer<'_, Vec<bool>> {
+        self.call(Call::Unlock, |store| store.locks().unlock(tokens))
+    }
+
+    fn seize(&self, names: Vec<LockName>) -> Answer<'_, Vec<Option<LockRecord>>> {
+        self.call(Call::Seize, |store| store.locks().seize(names))
+    }
+
+    fn holders(&self, names: Vec<LockName>) -> Answer<'_, Vec<Option<LockRecord>>> {
+        self.call(Call::Holders, |store| store.locks().holders(names))
+    }
+
+    fn list(&self, after: Option<LockName>, max: usize) -> Answer<'_, Vec<LockRecord>> {
+        self.call(Call::ListLocks, move |store| store.locks().list(after, max))
     }
 }
 
@@ -378,5 +529,12 @@ impl LeaseKeeper for FaultyKeeper {
         let fate = self.plan.begin(Call::Extend)?;
         self.inner.extend(extend)?;
         self.plan.end(Call::Extend, fate)
+    }
+
+    fn renew(&mut self, renewals: &[(LockToken, Option<Duration>)]) -> Result<Vec<Result<()>>> {
+        let fate = self.plan.begin(Call::Renew)?;
+        let answers = self.inner.renew(renewals)?;
+        self.plan.end(Call::Renew, fate)?;
+        Ok(answers)
     }
 }

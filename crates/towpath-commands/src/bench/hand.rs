@@ -66,6 +66,7 @@ impl Hand {
                 result: result.clone(),
                 callbacks: Vec::new(),
             },
+            unlock: Vec::new(),
         };
         let request = SettleRequest {
             incarnation: self.incarnation,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::LockToken;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::ids::{IncarnationId, Token};
@@ -67,6 +68,13 @@ pub trait LeaseKeeper: Send {
     /// [`Kind::LeaseLost`](crate::Kind::LeaseLost) when the incarnation left or was rescued; it must
     /// never be used again. A transient error leaves the lease as it was.
     fn extend(&mut self, extend: Extend<'_>) -> Result<()>;
+
+    /// Lets locks hold that long from now, as [`LockStore::renew`](super::LockStore::renew) does.
+    ///
+    /// # Errors
+    ///
+    /// What the store says; the locks are then as they were, or as they were to be.
+    fn renew(&mut self, renewals: &[(LockToken, Option<Duration>)]) -> Result<Vec<Result<()>>>;
 }
 
 /// What has become of a token.

@@ -28,7 +28,9 @@
 
 mod answers;
 mod claim;
+mod kv;
 mod lease;
+mod locks;
 mod look;
 mod settle;
 mod upkeep;
@@ -42,7 +44,9 @@ use std::time::Duration;
 
 pub use answers::{Brief, ResultRead, Revoked};
 pub use claim::{Claim, Selection};
+pub use kv::{Entry, Heard, KeyRecord, KvStore, Member, Replace, Score, Subscription, Ttl};
 pub use lease::{Extend, LeaseKeeper, Standing, WorkerCard, WorkerRecord};
+pub use locks::{LockRecord, LockRequest, LockStore, LockToken, Locked};
 pub use look::{Cursor, LineCount, List, QueueRecord, Section, StateCounts, Window};
 pub use settle::{Settle, SettleRequest, Settled, StoredResult, Verdict};
 pub use upkeep::{Audit, Finding, Promoted, Pruned, Rescued, Retention};
@@ -242,6 +246,14 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// How an idle consumer or waiter learns that there may be something new, without polling.
     fn watch(&self, topic: Topic) -> Box<dyn Watch>;
+
+    // ---- beside the queue ----
+
+    /// Values of user code.
+    fn kv(&self) -> &dyn KvStore;
+
+    /// Locks of user code.
+    fn locks(&self) -> &dyn LockStore;
 
     /// Finishes what was begun and lets go of files and connections. Verbs after it fail as
     /// `Stopped`. Closing twice is harmless.

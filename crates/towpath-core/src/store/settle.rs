@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Claim;
+use super::{Claim, LockToken};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::ids::{IncarnationId, Token};
@@ -67,6 +67,10 @@ pub struct Settle {
     pub started_at: Option<Timestamp>,
     /// How it ended.
     pub verdict: Verdict,
+    /// Locks that end with the attempt, whatever its verdict: released in the same step, if the settle is
+    /// accepted. One that is not held any more is passed over. At most
+    /// [`LINKED_LOCKS`](crate::limits::LINKED_LOCKS).
+    pub unlock: Vec<LockToken>,
 }
 
 /// Ends of attempts of one incarnation, and what it wants next.

@@ -14,15 +14,21 @@ pub enum Topic {
     Change,
     /// A running message was revoked.
     Revocation,
+    /// A lock was released. (One whose time has run out rings nobody.)
+    Unlock,
+    /// A value was published, in stores where subscribers look for it; others tell it to them.
+    Publish,
 }
 
 impl Topic {
     /// Every topic.
-    pub const ALL: [Topic; 4] = [
+    pub const ALL: [Topic; 6] = [
         Topic::Work,
         Topic::Schedule,
         Topic::Change,
         Topic::Revocation,
+        Topic::Unlock,
+        Topic::Publish,
     ];
 }
 

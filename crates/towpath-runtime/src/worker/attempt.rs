@@ -159,6 +159,7 @@ impl<'a> Attempt<'a> {
                 token: self.ctx().token(),
                 started_at,
                 verdict,
+                unlock: Vec::new(),
             },
             after,
         )

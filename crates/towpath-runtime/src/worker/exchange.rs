@@ -330,6 +330,7 @@ impl Exchange {
             token: hooks.ctx.token(),
             started_at: None,
             verdict,
+            unlock: Vec::new(),
         };
         if let Err((error, _)) = self.settle(tenure, vec![settle], None).await {
             self.shared.report(&error);
@@ -460,6 +461,7 @@ impl Exchange {
                 token,
                 started_at: None,
                 verdict: Verdict::Release,
+                unlock: Vec::new(),
             };
             Finished {
                 tenure: claimed.tenure,

@@ -123,6 +123,7 @@ impl Pool {
                 token,
                 started_at: None,
                 verdict: Verdict::Release,
+                unlock: Vec::new(),
             };
             return Finished {
                 tenure,

@@ -133,6 +133,7 @@ impl Stage {
             token,
             started_at: None,
             verdict,
+            unlock: Vec::new(),
         }];
         let request = SettleRequest {
             incarnation: self.incarnation,

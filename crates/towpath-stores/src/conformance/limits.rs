@@ -32,6 +32,7 @@ pub async fn a_batch_beyond_the_limit_is_refused_whole(h: &Harness) {
         token: message.token(),
         started_at: None,
         verdict: done(),
+        unlock: Vec::new(),
     };
     let request = SettleRequest {
         incarnation: worker.incarnation,

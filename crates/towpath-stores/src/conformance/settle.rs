@@ -327,6 +327,7 @@ pub async fn an_attempt_is_remembered(h: &Harness) {
         token,
         started_at: Some(started_at),
         verdict: retry(Duration::ZERO),
+        unlock: Vec::new(),
     };
     let request = SettleRequest {
         incarnation: worker.incarnation,
@@ -384,6 +385,7 @@ pub async fn what_was_given_back_unstarted_leaves_no_attempt(h: &Harness) {
         token: claimed[0].token(),
         started_at: None,
         verdict: Verdict::Release,
+        unlock: Vec::new(),
     };
     let request = SettleRequest {
         incarnation: worker.incarnation,

@@ -60,6 +60,16 @@ impl Worker {
         settled.items.remove(0)
     }
 
+    /// Settles one attempt as it is said.
+    pub async fn settle_with(&self, item: Settle) -> Result<()> {
+        let request = SettleRequest {
+            incarnation: self.incarnation,
+            items: vec![item],
+            claim: None,
+        };
+        self.store.settle(request).await?.items.remove(0)
+    }
+
     /// Settles several attempts in one call.
     pub async fn settle_all(&self, items: impl IntoIterator<Item = (Token, Verdict)>) -> Settled {
         self.settle_and_claim(items, None).await
@@ -75,6 +85,7 @@ impl Worker {
             token,
             started_at: Some(STARTED_AT),
             verdict,
+            unlock: Vec::new(),
         };
         let request = SettleRequest {
             incarnation: self.incarnation,

@@ -9,13 +9,16 @@
 //! in, and the one way to move between them), then any verb.
 
 mod audit;
+mod channel;
 mod claim;
 mod counts;
 mod expire;
 mod get;
+mod kv;
 mod lease;
 mod lines;
 mod list;
+mod lock;
 mod note;
 mod pause;
 mod promote;
@@ -24,6 +27,7 @@ mod requeue;
 mod rescue;
 mod revoke;
 mod row;
+mod sets;
 mod settle;
 mod step;
 mod store;

@@ -33,6 +33,8 @@ impl Step<'_> {
 
     fn settle_one(&mut self, incarnation: IncarnationId, item: Settle) -> Result<()> {
         let seq = self.held(incarnation, item.token)?;
+        limits::check_batch("linked locks", item.unlock.len(), limits::LINKED_LOCKS)?;
+        self.unlock_linked(&item.unlock);
         let verdict = self.bounded(seq, item.verdict);
         self.remember_settled(seq, item.started_at, &verdict);
         let verb = verdict.verb();

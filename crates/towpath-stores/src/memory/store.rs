@@ -4,17 +4,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use towpath_core::message::Record;
 use towpath_core::store::{
-    Answer, Audit, Brief, Capabilities, Claim, Cursor, Extend, Finding, LeaseKeeper, List, Note,
-    Promoted, Pruned, QueueRecord, Rescued, ResultRead, Retention, Revoked, SettleRequest, Settled,
-    Standing, StateCounts, Store, Topic, Update, Watch, Window, WorkerCard, WorkerRecord,
+    Answer, Audit, Brief, Capabilities, Claim, Cursor, Entry, Extend, Finding, KeyRecord, KvStore,
+    LeaseKeeper, List, LockRecord, LockRequest, LockStore, LockToken, Locked, Member, Note,
+    Promoted, Pruned, QueueRecord, Rescued, ResultRead, Retention, Revoked, Score, SettleRequest,
+    Settled, Standing, StateCounts, Store, Subscription, Topic, Ttl, Update, Watch, Window,
+    WorkerCard, WorkerRecord,
 };
 use towpath_core::{
-    Clock, Draft, Error, IncarnationId, Kind, Message, MessageId, QueueName, Result, StoreUrl,
-    Timestamp, Token, limits,
+    BucketName, ChannelName, Clock, Draft, Error, IncarnationId, Key, Kind, LockName, Message,
+    MessageId, Payload, QueueName, Result, StoreUrl, Timestamp, Token, limits,
 };
 
+use super::channel::Channels;
 use super::step::{Rings, Step};
 use super::table::Table;
 use super::watch::Bells;
@@ -41,6 +45,8 @@ pub struct MemoryStore {
     /// Of this handle alone, as the contract says.
     retention: Mutex<Retention>,
     closed: AtomicBool,
+    /// Tells subscribers of the end, who do not look at `closed`.
+    ended: watch::Sender<bool>,
 }
 
 /// What all handles of one store share.
@@ -50,6 +56,7 @@ struct Shared {
     /// Locked for one step at a time, never across an await; waiters are woken after it is unlocked.
     table: Mutex<Table>,
     bells: Bells,
+    channels: Channels,
 }
 
 impl MemoryStore {
@@ -66,9 +73,11 @@ impl MemoryStore {
                 clock,
                 table: Mutex::default(),
                 bells: Bells::new(),
+                channels: Channels::default(),
             }),
             retention: Mutex::default(),
             closed: AtomicBool::new(false),
+            ended: watch::Sender::new(false),
         }
     }
 
@@ -81,6 +90,7 @@ impl MemoryStore {
             shared: self.shared.clone(),
             retention: Mutex::default(),
             closed: AtomicBool::new(false),
+            ended: watch::Sender::new(false),
         }
     }
 
@@ -90,15 +100,21 @@ impl MemoryStore {
         step: impl FnOnce(&mut Step<'_>) -> Result<T> + Send + 'a,
     ) -> Answer<'a, T> {
         Box::pin(async move {
-            if self.closed.load(Ordering::Acquire) {
-                let url = &self.url;
-                return Err(Error::new(
-                    Kind::Stopped,
-                    format!("{url}: the store was closed"),
-                ));
-            }
+            self.check_open()?;
             self.shared.step(*self.retention(), step)
         })
+    }
+
+    fn check_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(self.stopped());
+        }
+        Ok(())
+    }
+
+    fn stopped(&self) -> Error {
+        let url = &self.url;
+        Error::new(Kind::Stopped, format!("{url}: the store was closed"))
     }
 
     fn retention(&self) -> MutexGuard<'_, Retention> {
@@ -293,13 +309,139 @@ impl Store for MemoryStore {
         self.shared.bells.watch(topic)
     }
 
+    fn kv(&self) -> &dyn KvStore {
+        self
+    }
+
+    fn locks(&self) -> &dyn LockStore {
+        self
+    }
+
     fn close(&self) -> Answer<'_, ()> {
         Box::pin(async {
             self.closed.store(true, Ordering::Release);
+            self.ended.send_replace(true);
             // Whoever waits is to look again, and learn that the store was closed.
             self.shared.bells.ring_all();
             Ok(())
         })
+    }
+}
+
+impl KvStore for MemoryStore {
+    fn set(&self, bucket: BucketName, entries: Vec<Entry>) -> Answer<'_, Vec<Result<()>>> {
+        self.step(move |step| step.set(&bucket, entries))
+    }
+
+    fn get(&self, bucket: BucketName, keys: Vec<Key>) -> Answer<'_, Vec<Option<Payload>>> {
+        self.step(move |step| step.get_values(&bucket, &keys))
+    }
+
+    fn look(&self, bucket: BucketName, keys: Vec<Key>) -> Answer<'_, Vec<Option<KeyRecord>>> {
+        self.step(move |step| step.look_at(&bucket, &keys))
+    }
+
+    fn expire(&self, bucket: BucketName, keys: Vec<Key>, ttl: Ttl) -> Answer<'_, Vec<bool>> {
+        self.step(move |step| step.expire_values(&bucket, keys, ttl))
+    }
+
+    fn delete(&self, bucket: BucketName, keys: Vec<Key>) -> Answer<'_, Vec<bool>> {
+        self.step(move |step| step.delete_values(&bucket, &keys))
+    }
+
+    fn scan(
+        &self,
+        bucket: BucketName,
+        prefix: String,
+        after: Option<Key>,
+        max: usize,
+    ) -> Answer<'_, Vec<Key>> {
+        self.step(move |step| Ok(step.scan(&bucket, &prefix, after.as_ref(), max)))
+    }
+
+    fn count(&self, bucket: BucketName) -> Answer<'_, u64> {
+        self.step(move |step| Ok(step.count_values(&bucket)))
+    }
+
+    fn clear(&self, bucket: BucketName, max: usize) -> Answer<'_, usize> {
+        self.step(move |step| Ok(step.clear(&bucket, max)))
+    }
+
+    fn add(&self, bucket: BucketName, set: Key, members: Vec<Member>) -> Answer<'_, Vec<bool>> {
+        self.step(move |step| step.add_members(&bucket, set, members))
+    }
+
+    fn scores(
+        &self,
+        bucket: BucketName,
+        set: Key,
+        members: Vec<Key>,
+    ) -> Answer<'_, Vec<Option<Score>>> {
+        self.step(move |step| step.scores(&bucket, &set, &members))
+    }
+
+    fn discard(&self, bucket: BucketName, set: Key, members: Vec<Key>) -> Answer<'_, Vec<bool>> {
+        self.step(move |step| step.discard(&bucket, &set, &members))
+    }
+
+    fn range(
+        &self,
+        bucket: BucketName,
+        set: Key,
+        after: Option<Member>,
+        max: usize,
+    ) -> Answer<'_, Vec<Member>> {
+        self.step(move |step| Ok(step.range(&bucket, &set, after, max)))
+    }
+
+    fn pop(&self, bucket: BucketName, set: Key, max: usize) -> Answer<'_, Vec<Member>> {
+        self.step(move |step| Ok(step.pop(&bucket, &set, max)))
+    }
+
+    fn len(&self, bucket: BucketName, set: Key) -> Answer<'_, u64> {
+        self.step(move |step| Ok(step.len_of(&bucket, &set)))
+    }
+
+    fn publish(&self, channel: ChannelName, value: Payload) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.check_open()?;
+            self.shared.channels.publish(&channel, value);
+            Ok(())
+        })
+    }
+
+    fn subscribe(&self, channel: ChannelName) -> Answer<'_, Box<dyn Subscription>> {
+        Box::pin(async move {
+            self.check_open()?;
+            let (closed, stopped) = (self.ended.subscribe(), self.stopped());
+            Ok(self.shared.channels.subscribe(channel, closed, stopped))
+        })
+    }
+}
+
+impl LockStore for MemoryStore {
+    fn lock(&self, request: LockRequest) -> Answer<'_, Locked> {
+        self.step(|step| Ok(step.lock(request)))
+    }
+
+    fn renew(&self, renewals: Vec<(LockToken, Option<Duration>)>) -> Answer<'_, Vec<Result<()>>> {
+        self.step(move |step| step.renew(&renewals))
+    }
+
+    fn unlock(&self, tokens: Vec<LockToken>) -> Answer<'_, Vec<bool>> {
+        self.step(move |step| step.unlock(&tokens))
+    }
+
+    fn seize(&self, names: Vec<LockName>) -> Answer<'_, Vec<Option<LockRecord>>> {
+        self.step(move |step| step.seize(&names))
+    }
+
+    fn holders(&self, names: Vec<LockName>) -> Answer<'_, Vec<Option<LockRecord>>> {
+        self.step(move |step| step.holders(&names))
+    }
+
+    fn list(&self, after: Option<LockName>, max: usize) -> Answer<'_, Vec<LockRecord>> {
+        self.step(move |step| Ok(step.list_locks(after, max)))
     }
 }
 
@@ -311,5 +453,10 @@ impl LeaseKeeper for Keeper {
     fn extend(&mut self, extend: Extend<'_>) -> Result<()> {
         self.0
             .step(Retention::default(), |step| step.extend(extend))
+    }
+
+    fn renew(&mut self, renewals: &[(LockToken, Option<Duration>)]) -> Result<Vec<Result<()>>> {
+        self.0
+            .step(Retention::default(), |step| step.renew(renewals))
     }
 }

@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use towpath_core::store::StateCounts;
 use towpath_core::{IncarnationId, MessageId, QueueName, State, Timestamp};
 
+use super::kv::Values;
 use super::lines::Lines;
+use super::lock::Locks;
 use super::row::{Place, Row, Seq};
 use super::workers::Workers;
 
@@ -30,6 +32,8 @@ pub(super) struct Table {
     pub(super) expiring: BTreeSet<(Timestamp, Seq)>,
     pub(super) paused: BTreeSet<QueueName>,
     pub(super) workers: Workers,
+    pub(super) locks: Locks,
+    pub(super) values: Values,
     pub(super) counts: StateCounts,
     pub(super) last_seq: Seq,
     /// The latest time at which a message became ready. The wall clock may be set back; lines may not.

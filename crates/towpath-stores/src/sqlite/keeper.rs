@@ -4,9 +4,10 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use rusqlite::{OptionalExtension, TransactionBehavior, params};
-use towpath_core::store::{Extend, LeaseKeeper};
+use towpath_core::store::{Extend, LeaseKeeper, LockToken};
 use towpath_core::{Clock, Error, Result, StoreUrl, limits};
 
 use super::columns::millis;
@@ -14,6 +15,7 @@ use super::connection::{self, Opened, Role};
 use super::error::{Fallible, Fault};
 use super::footing::Footing;
 use super::location::Location;
+use super::lock;
 use super::statement::statement;
 use super::store::closed;
 use super::tx::no_lease;
@@ -53,11 +55,42 @@ impl Keeper {
         })
     }
 
-    fn renew(&mut self, extend: &Extend<'_>) -> Fallible<()> {
+    /// Opens the file anew where another has taken its place.
+    fn look_to_footing(&mut self) -> Result<()> {
         if self.footing.is_replaced(&self.location.file) {
             self.opened = connection::open(&self.url, &self.location, Role::Keeper)?;
             self.footing = Footing::default();
         }
+        Ok(())
+    }
+
+    fn check_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(closed(&self.url));
+        }
+        Ok(())
+    }
+
+    fn renew_locks(
+        &mut self,
+        renewals: &[(LockToken, Option<Duration>)],
+    ) -> Fallible<Vec<Result<()>>> {
+        self.look_to_footing()?;
+        let ns = self.opened.ns;
+        let tx = self
+            .opened
+            .db
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let version = tx.pragma_query_value(None, "data_version", |row| row.get(0))?;
+        self.footing.check_schema(&tx, version)?;
+        let answers = lock::renew(&tx, ns, &*self.clock, renewals)?;
+        self.footing.check_place(&tx, &self.location.file)?;
+        tx.commit()?;
+        Ok(answers)
+    }
+
+    fn renew_lease(&mut self, extend: &Extend<'_>) -> Fallible<()> {
+        self.look_to_footing()?;
         let ns = self.opened.ns;
         let boot = self.clock.boot();
         let tx = self
@@ -91,16 +124,20 @@ impl Keeper {
 
 impl LeaseKeeper for Keeper {
     fn extend(&mut self, extend: Extend<'_>) -> Result<()> {
-        if self.closed.load(Ordering::Acquire) {
-            return Err(closed(&self.url));
-        }
+        self.check_open()?;
         let (started, limit) = (extend.started.len(), limits::STARTED_PER_HEARTBEAT);
         if started > limit {
             return Err(Error::invalid(format!(
                 "a heartbeat with {started} started attempts, the limit is {limit}"
             )));
         }
-        self.renew(&extend)
+        self.renew_lease(&extend)
+            .map_err(|fault: Fault| fault.into_error(&self.location.file))
+    }
+
+    fn renew(&mut self, renewals: &[(LockToken, Option<Duration>)]) -> Result<Vec<Result<()>>> {
+        self.check_open()?;
+        self.renew_locks(renewals)
             .map_err(|fault: Fault| fault.into_error(&self.location.file))
     }
 }

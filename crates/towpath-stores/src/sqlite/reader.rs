@@ -12,9 +12,9 @@ use towpath_core::{Clock, Error, Result};
 use super::connection::{self, Opened, Role};
 use super::counts::Kept;
 use super::error::Fallible;
+use super::flocks::Locks;
 use super::footing::Footing;
 use super::lines::Lines;
-use super::locks::Locks;
 use super::prune::Surplus;
 use super::store::Shared;
 

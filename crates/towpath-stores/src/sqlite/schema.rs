@@ -12,7 +12,10 @@ use super::error::Fallible;
 pub(super) const APPLICATION_ID: i64 = 0x546f_7750;
 
 /// The steps from an empty file to the present schema; never edited, only added to.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001-first.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001-first.sql"),
+    include_str!("migrations/0002-values-and-locks.sql"),
+];
 
 /// The version that this build reads and writes.
 pub(super) fn version() -> i64 {

@@ -14,6 +14,7 @@ use super::claim::claim;
 use super::columns::{Columns, codec_text, state_code};
 use super::error::{Fallible, per_item};
 use super::held::Held;
+use super::lock::unlock_linked;
 use super::moves::Place;
 use super::row::Row;
 use super::statement::statement;
@@ -89,6 +90,9 @@ impl<'tx> Ending<'tx> {
     }
 
     fn settle_one(&mut self, tx: &mut Tx<'tx>, item: &Settle) -> Fallible<Result<()>> {
+        if !item.unlock.is_empty() {
+            return tx.whole(|tx| self.settle_linked(tx, item));
+        }
         let held = tx.session.held.take(item.token.id);
         match &item.verdict {
             Verdict::Done { result, callbacks } if callbacks.is_empty() => {
@@ -99,6 +103,18 @@ impl<'tx> Ending<'tx> {
             }
             _ => tx.whole(|tx| self.not_done(tx, item)),
         }
+    }
+
+    /// An end with which locks end.
+    fn settle_linked(&mut self, tx: &mut Tx<'tx>, item: &Settle) -> Fallible<()> {
+        limits::check_batch("linked locks", item.unlock.len(), limits::LINKED_LOCKS)?;
+        let held = tx.session.held.take(item.token.id);
+        match &item.verdict {
+            Verdict::Done { result, callbacks } => self.done(tx, item, held, result, callbacks)?,
+            _ => self.not_done(tx, item)?,
+        }
+        unlock_linked(tx, &item.unlock)?;
+        Ok(())
     }
 
     /// A success. Whether the token holds is learned by deleting what it stands for: nothing is

@@ -8,28 +8,31 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use towpath_core::message::Record;
 use towpath_core::store::{
-    Answer, Audit, Brief, Capabilities, Claim, Cursor, Finding, LeaseKeeper, List, Note, Promoted,
-    Pruned, QueueRecord, Rescued, ResultRead, Retention, Revoked, SettleRequest, Settled, Standing,
-    StateCounts, Store, Topic, Update, Watch, Window, WorkerCard, WorkerRecord,
+    Answer, Audit, Brief, Capabilities, Claim, Cursor, Entry, Finding, KeyRecord, KvStore,
+    LeaseKeeper, List, LockRecord, LockRequest, LockStore, LockToken, Locked, Member, Note,
+    Promoted, Pruned, QueueRecord, Rescued, ResultRead, Retention, Revoked, Score, SettleRequest,
+    Settled, Standing, StateCounts, Store, Subscription, Topic, Ttl, Update, Watch, Window,
+    WorkerCard, WorkerRecord,
 };
 use towpath_core::url::Scheme;
 use towpath_core::{
-    Clock, Draft, Error, IncarnationId, Kind, Message, MessageId, QueueName, Result, StoreUrl,
-    Timestamp, Token, limits,
+    BucketName, ChannelName, Clock, Draft, Error, IncarnationId, Key, Kind, LockName, Message,
+    MessageId, Payload, QueueName, Result, StoreUrl, Timestamp, Token, limits,
 };
 
 use super::doorbell::{Bells, Rings};
 use super::error::{Fallible, Fault};
+use super::flocks::Locks;
 use super::keeper::Keeper;
 use super::location::Location;
-use super::locks::Locks;
 use super::mailbox::{Lane, Mailbox};
 use super::reader::{self, Look, LookJob, Memory};
 use super::tx::Tx;
 use super::writer::{self, WriteJob};
 use super::{
-    audit, brief, claim, counts, doctor, expire, get, lease, list, note, pause, promote, prune,
-    remove, replay, requeue, rescue, results, revoke, settle, standing, submit, update, workers,
+    audit, brief, channel, claim, counts, doctor, expire, get, kv, lease, list, lock, note, pause,
+    promote, prune, remove, replay, requeue, rescue, results, revoke, sets, settle, standing,
+    submit, update, workers,
 };
 
 /// A store in one SQLite file, for one process or several on this machine.
@@ -120,7 +123,7 @@ impl Shared {
     }
 
     /// Why a job was not taken, or not answered.
-    fn gone(&self) -> Error {
+    pub(super) fn gone(&self) -> Error {
         self.check_open().err().unwrap_or_else(|| {
             let url = &self.url;
             let text = format!("{url}: a thread of the store has panicked; open the store anew");
@@ -504,6 +507,14 @@ impl Store for SqliteStore {
         self.shared.bells.watch(topic)
     }
 
+    fn kv(&self) -> &dyn KvStore {
+        self
+    }
+
+    fn locks(&self) -> &dyn LockStore {
+        self
+    }
+
     fn close(&self) -> Answer<'_, ()> {
         Box::pin(async {
             self.end();
@@ -519,5 +530,140 @@ impl Store for SqliteStore {
             self.shared.bells.ring(Rings::ALL);
             Ok(())
         })
+    }
+}
+
+impl KvStore for SqliteStore {
+    fn set(&self, bucket: BucketName, entries: Vec<Entry>) -> Answer<'_, Vec<Result<()>>> {
+        self.write(Lane::Bulk, entries.len(), move |tx| {
+            kv::set(tx, &bucket, &entries)
+        })
+    }
+
+    fn get(&self, bucket: BucketName, keys: Vec<Key>) -> Answer<'_, Vec<Option<Payload>>> {
+        Box::pin(self.look(move |look, _| kv::get(look, &bucket, &keys)))
+    }
+
+    fn look(&self, bucket: BucketName, keys: Vec<Key>) -> Answer<'_, Vec<Option<KeyRecord>>> {
+        Box::pin(self.look(move |look, _| kv::look(look, &bucket, &keys)))
+    }
+
+    fn expire(&self, bucket: BucketName, keys: Vec<Key>, ttl: Ttl) -> Answer<'_, Vec<bool>> {
+        self.write(Lane::Bulk, keys.len(), move |tx| {
+            kv::expire(tx, &bucket, &keys, ttl)
+        })
+    }
+
+    fn delete(&self, bucket: BucketName, keys: Vec<Key>) -> Answer<'_, Vec<bool>> {
+        self.write(Lane::Bulk, keys.len(), move |tx| {
+            kv::delete(tx, &bucket, &keys)
+        })
+    }
+
+    fn scan(
+        &self,
+        bucket: BucketName,
+        prefix: String,
+        after: Option<Key>,
+        max: usize,
+    ) -> Answer<'_, Vec<Key>> {
+        Box::pin(self.look(move |look, _| kv::scan(look, &bucket, &prefix, after.as_ref(), max)))
+    }
+
+    fn count(&self, bucket: BucketName) -> Answer<'_, u64> {
+        Box::pin(self.look(move |look, _| kv::count(look, &bucket)))
+    }
+
+    fn clear(&self, bucket: BucketName, max: usize) -> Answer<'_, usize> {
+        self.write(Lane::Bulk, max, move |tx| kv::clear(tx, &bucket, max))
+    }
+
+    fn add(&self, bucket: BucketName, set: Key, members: Vec<Member>) -> Answer<'_, Vec<bool>> {
+        self.write(Lane::Bulk, members.len(), move |tx| {
+            sets::add(tx, &bucket, &set, &members)
+        })
+    }
+
+    fn scores(
+        &self,
+        bucket: BucketName,
+        set: Key,
+        members: Vec<Key>,
+    ) -> Answer<'_, Vec<Option<Score>>> {
+        Box::pin(self.look(move |look, _| sets::scores(look, &bucket, &set, &members)))
+    }
+
+    fn discard(&self, bucket: BucketName, set: Key, members: Vec<Key>) -> Answer<'_, Vec<bool>> {
+        self.write(Lane::Bulk, members.len(), move |tx| {
+            sets::discard(tx, &bucket, &set, &members)
+        })
+    }
+
+    fn range(
+        &self,
+        bucket: BucketName,
+        set: Key,
+        after: Option<Member>,
+        max: usize,
+    ) -> Answer<'_, Vec<Member>> {
+        Box::pin(self.look(move |look, _| sets::range(look, &bucket, &set, after.as_ref(), max)))
+    }
+
+    fn pop(&self, bucket: BucketName, set: Key, max: usize) -> Answer<'_, Vec<Member>> {
+        self.write(Lane::Bulk, max, move |tx| sets::pop(tx, &bucket, &set, max))
+    }
+
+    fn len(&self, bucket: BucketName, set: Key) -> Answer<'_, u64> {
+        Box::pin(self.look(move |look, _| sets::len(look, &bucket, &set)))
+    }
+
+    fn publish(&self, channel: ChannelName, value: Payload) -> Answer<'_, ()> {
+        self.write(Lane::Bulk, 1, move |tx| {
+            channel::publish(tx, &channel, &value)
+        })
+    }
+
+    fn subscribe(&self, channel: ChannelName) -> Answer<'_, Box<dyn Subscription>> {
+        Box::pin(async move {
+            let watch = self.shared.bells.watch(Topic::Publish);
+            let of = channel.clone();
+            let position = self
+                .look(move |look, _| channel::position(look, &of))
+                .await?;
+            let listener = channel::Listener::new(self.shared.clone(), channel, watch, position);
+            Ok(Box::new(listener) as Box<dyn Subscription>)
+        })
+    }
+}
+
+impl LockStore for SqliteStore {
+    fn lock(&self, request: LockRequest) -> Answer<'_, Locked> {
+        self.write(Lane::Control, 1, move |tx| lock::lock(tx, &request))
+    }
+
+    fn renew(&self, renewals: Vec<(LockToken, Option<Duration>)>) -> Answer<'_, Vec<Result<()>>> {
+        self.write(Lane::Control, renewals.len(), move |tx| {
+            lock::renew(tx.db, tx.ns, tx.clock, &renewals)
+        })
+    }
+
+    fn unlock(&self, tokens: Vec<LockToken>) -> Answer<'_, Vec<bool>> {
+        self.write(Lane::Control, tokens.len(), move |tx| {
+            lock::unlock(tx, &tokens)
+        })
+    }
+
+    fn seize(&self, names: Vec<LockName>) -> Answer<'_, Vec<Option<LockRecord>>> {
+        self.write(Lane::Control, names.len(), move |tx| {
+            lock::seize(tx, &names)
+        })
+    }
+
+    fn holders(&self, names: Vec<LockName>) -> Answer<'_, Vec<Option<LockRecord>>> {
+        Box::pin(self.look(move |look, _| lock::holders(look, &names)))
+    }
+
+    fn list(&self, after: Option<LockName>, max: usize) -> Answer<'_, Vec<LockRecord>> {
+        Box::pin(self.look(move |look, _| lock::list(look, after.as_ref(), max)))
     }
 }

@@ -11,9 +11,9 @@ use towpath_core::{Clock, Error, IncarnationId, Kind, Result, Timestamp};
 
 use super::doorbell::Rings;
 use super::error::{Fallible, Fault};
+use super::flocks::Locks;
 use super::held::HeldHere;
 use super::lines::{Line, Lines};
-use super::locks::Locks;
 use super::marks::Lingering;
 use super::statement::statement;
 

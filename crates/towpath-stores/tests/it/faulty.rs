@@ -253,6 +253,7 @@ fn settle_request(incarnation: IncarnationId, token: Token, verdict: Verdict) ->
             token,
             started_at: None,
             verdict,
+            unlock: Vec::new(),
         }],
         claim: None,
     }

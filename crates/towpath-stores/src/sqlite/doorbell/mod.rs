@@ -67,6 +67,8 @@ fn place(topic: Topic) -> usize {
         Topic::Schedule => 1,
         Topic::Change => 2,
         Topic::Revocation => 3,
+        Topic::Unlock => 4,
+        Topic::Publish => 5,
     }
 }
 

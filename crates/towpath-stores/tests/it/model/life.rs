@@ -294,6 +294,7 @@ impl Life {
                 token,
                 started_at: None,
                 verdict,
+                unlock: Vec::new(),
             }],
             claim: None,
         };

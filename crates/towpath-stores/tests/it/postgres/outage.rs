@@ -99,6 +99,7 @@ async fn succeed(worker: &Worker, message: &towpath_core::Message, progress: &Pr
             result: StoredResult::None,
             callbacks: Vec::new(),
         },
+        unlock: Vec::new(),
     };
     let mut repeated = false;
     while !progress.is_over() {

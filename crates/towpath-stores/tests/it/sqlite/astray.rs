@@ -37,6 +37,7 @@ async fn release(worker: &Worker, token: Token) -> Result<()> {
             token,
             started_at: None,
             verdict: Verdict::Release,
+            unlock: Vec::new(),
         }],
         claim: None,
     };

@@ -112,6 +112,7 @@ async fn an_item_that_fails_half_way_is_undone_alone() {
                 token: message.token(),
                 started_at: None,
                 verdict: fail.clone(),
+                unlock: Vec::new(),
             })
             .collect(),
         claim: None,

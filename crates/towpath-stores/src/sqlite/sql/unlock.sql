@@ -1,0 +1,4 @@
+-- Releases lock ?2 of namespace ?1 if it is held under ?3: by boot clock ?5 of boot ?4, else by wall clock ?6.
+DELETE FROM lock
+WHERE ns = ?1 AND name = ?2 AND fence = ?3
+  AND (boot IS NULL OR CASE WHEN boot = ?4 THEN ends > ?5 ELSE until > ?6 END)
