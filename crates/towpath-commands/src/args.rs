@@ -5,7 +5,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use crate::exit::Exit;
 use crate::run::Program;
 use crate::{
-    bench, completions, dead, demo, doctor, messages, prune, queues, result, revoke, status,
+    bench, completions, dead, demo, doctor, locks, messages, prune, queues, result, revoke, status,
     submit, worker, workers,
 };
 
@@ -87,6 +87,7 @@ pub(crate) enum Command {
     Dead(dead::Args),
     Revoke(revoke::Args),
     Workers(workers::Args),
+    Locks(locks::Args),
     Prune(prune::Args),
     Doctor(doctor::Args),
     Bench(bench::Args),

@@ -27,6 +27,7 @@ mod doctor;
 mod env;
 mod exit;
 mod filter;
+mod locks;
 mod log;
 mod messages;
 mod output;

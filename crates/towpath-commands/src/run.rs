@@ -13,8 +13,8 @@ use crate::exit::{Exit, Failure, Result};
 use crate::output::Out;
 use crate::store::{self, Base, Open, Yard};
 use crate::{
-    bench, completions, dead, demo, doctor, log, messages, prune, queues, result, revoke, status,
-    submit, worker, workers,
+    bench, completions, dead, demo, doctor, locks, log, messages, prune, queues, result, revoke,
+    status, submit, worker, workers,
 };
 
 /// What a program hands over besides its app.
@@ -159,6 +159,7 @@ async fn perform(command: Command, env: &Env) -> Result {
         Command::Dead(args) => dead::run(args, env).await,
         Command::Revoke(args) => revoke::run(args, env).await,
         Command::Workers(args) => workers::run(args, env).await,
+        Command::Locks(args) => locks::run(args, env).await,
         Command::Prune(args) => prune::run(args, env).await,
         Command::Doctor(args) => doctor::run(args, env).await,
         Command::Completions(_) | Command::Bench(_) | Command::BenchPeer(_) => {

@@ -10,6 +10,7 @@ use towpath_core::{Clock, Codec, Codecs, Error, Result, Store, SystemClock, Task
 use crate::broker::Broker;
 use crate::data::DataMap;
 use crate::delivery::ConsumerBuilder;
+use crate::locks::Renewer;
 use crate::metrics::Metrics;
 use crate::registry::Registry;
 use crate::task::{Task, TaskSettings};
@@ -51,15 +52,18 @@ pub(crate) struct Shared {
     pub(crate) data: DataMap,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) on_error: Option<OnError>,
+    pub(crate) renewer: Arc<Renewer>,
     /// The first thing that went wrong while the app was put together.
     pub(crate) problem: Option<Error>,
 }
 
 impl Shared {
     pub(crate) fn new(store: Arc<dyn Store>) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         Self {
+            renewer: Arc::new(Renewer::new(store.clone(), clock.clone())),
             store,
-            clock: Arc::new(SystemClock::new()),
+            clock,
             codecs: Codecs::default(),
             backoffs: Backoffs::default(),
             limits: Limits::default(),
@@ -114,6 +118,7 @@ impl App {
     #[must_use]
     pub fn on(self, store: Arc<dyn Store>) -> Self {
         self.with(|shared| {
+            shared.renewer = Arc::new(Renewer::new(store.clone(), shared.clock.clone()));
             shared.store = store;
             Ok(())
         })

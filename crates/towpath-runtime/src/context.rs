@@ -16,6 +16,7 @@ use crate::app::Shared;
 use crate::broker::Broker;
 use crate::cancel::Cancellation;
 use crate::data::Data;
+use crate::locks::{Linked, Links, LockGuard};
 use crate::task::TaskError;
 
 /// What the body of a task may ask for: its message, shared data, progress, cancellation.
@@ -31,6 +32,7 @@ struct Inner {
     cancellation: Cancellation,
     shared: Arc<Shared>,
     extensions: Mutex<Extensions>,
+    linked: Linked,
 }
 
 type Extensions = HashMap<TypeId, Box<dyn Any + Send>>;
@@ -51,6 +53,7 @@ impl Context {
             cancellation,
             shared,
             extensions,
+            linked: Linked::default(),
         }))
     }
 
@@ -158,6 +161,23 @@ impl Context {
         saved
             .map(|payload| self.0.shared.codecs.decode(payload))
             .transpose()
+    }
+
+    /// Has a lock end with this attempt: it is renewed while the attempt runs, and released in the same
+    /// step in which the store accepts the attempt's end, whatever that is. So nobody else can take the
+    /// lock before what the attempt did is settled. Should the worker die, it ends with its ttl.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] for more than 16 locks, [`Kind::WrongState`] once the attempt has ended. The lock
+    /// is released then.
+    pub fn link_lock(&self, guard: LockGuard) -> Result<()> {
+        self.0.linked.add(guard)
+    }
+
+    /// The locks that end with the attempt, which has ended.
+    pub(crate) fn take_links(&self) -> Links {
+        self.0.linked.take()
     }
 
     async fn note(&self, note: Note) -> Result<()> {

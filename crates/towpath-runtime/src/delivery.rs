@@ -19,6 +19,7 @@ use towpath_core::{
 
 use crate::app::Shared;
 use crate::cancel::Canceller;
+use crate::locks::{Linked, LockGuard};
 use crate::worker::{Heartbeat, Listen, Phase, Phases, Tenancy, Tenure, check_lease};
 
 /// A consumer that is being set up: for programs that run messages in their own way.
@@ -263,6 +264,7 @@ pub struct Delivery {
     tenure: Arc<Tenure>,
     message: Message,
     started_at: Timestamp,
+    linked: Linked,
     settled: bool,
 }
 
@@ -282,6 +284,7 @@ impl Delivery {
             tenure: tenure.clone(),
             message,
             started_at,
+            linked: Linked::default(),
             settled: false,
         }
     }
@@ -347,6 +350,16 @@ impl Delivery {
             .store
             .note(self.tenure.id, self.token(), Note::Details(details))
             .await
+    }
+
+    /// Has a lock end with this delivery: it is renewed until then, and released in the same step in which
+    /// the store accepts the end, whatever that is.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`](towpath_core::Kind::Invalid) for more than 16 locks; this one is released then.
+    pub fn link_lock(&self, guard: LockGuard) -> Result<()> {
+        self.linked.add(guard)
     }
 
     /// Ends it as succeeded, with this result, and submits its callback in the same step.
@@ -424,14 +437,16 @@ impl Delivery {
     async fn settle(mut self, verdict: Verdict) -> Result<()> {
         self.settled = true;
         self.tenure.ended(self.token());
-        let started_at = Some(self.started_at);
+        let links = self.linked.take();
         let item = Settle {
             token: self.token(),
-            started_at,
+            started_at: Some(self.started_at),
             verdict,
-            unlock: Vec::new(),
+            unlock: links.tokens(),
         };
-        settle_one(&self.shared, &self.tenure, item).await
+        settle_one(&self.shared, &self.tenure, item).await?;
+        links.settled();
+        Ok(())
     }
 }
 
@@ -472,15 +487,17 @@ impl Drop for Delivery {
             return;
         };
         let (shared, tenure) = (self.shared.clone(), self.tenure.clone());
+        let links = self.linked.take();
         let item = Settle {
             token: self.token(),
             started_at: None,
             verdict: Verdict::Release,
-            unlock: Vec::new(),
+            unlock: links.tokens(),
         };
         runtime.spawn(async move {
-            if let Err(error) = settle_one(&shared, &tenure, item).await {
-                tracing::debug!("giving back a dropped delivery: {error}");
+            match settle_one(&shared, &tenure, item).await {
+                Ok(()) => links.settled(),
+                Err(error) => tracing::debug!("giving back a dropped delivery: {error}"),
             }
         });
     }

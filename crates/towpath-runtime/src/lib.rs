@@ -4,6 +4,7 @@
 //! * [`App`] names the tasks and shares the data; [`App::worker`] starts a [`Worker`], which claims,
 //!   runs and settles; [`App::consumer`] hands out [`Delivery`]s to run by hand.
 //! * [`Task`] is what can be run; [`Context`] is what its body may ask for.
+//! * [`Lock`], [`Kv`], [`SortedSet`] and [`Channel`] are what user code shares beside its messages.
 //!
 //! The runtime knows stores only by the trait in `towpath-core` and can name none of them. It holds
 //! no lock across an await and does one store step per batch.
@@ -18,6 +19,8 @@ mod cancel;
 mod context;
 mod data;
 mod delivery;
+mod identity;
+mod locks;
 mod metrics;
 mod panics;
 mod registry;
@@ -25,6 +28,7 @@ mod results;
 mod statuses;
 pub mod task;
 mod unfold;
+mod values;
 mod waiter;
 mod worker;
 
@@ -34,6 +38,7 @@ pub use cancel::{CancelReason, Cancellation};
 pub use context::Context;
 pub use data::Data;
 pub use delivery::{ConsumerBuilder, Deliveries, Delivery};
+pub use locks::{AlreadyHeld, Lock, LockGuard, Owner};
 pub use metrics::{Metrics, MetricsSnapshot};
 pub use results::{ResultMeta, ResultPool, ResultStream, Results};
 pub use statuses::{StatusUpdate, Statuses, Updates};
@@ -41,4 +46,5 @@ pub use task::{
     Body, Encoder, FnTask, Needs, Outcome, Policy, Task, TaskError, TaskSettings, draft_of,
     from_blocking_fn, from_fn,
 };
+pub use values::{Channel, Kv, Lagged, SortedSet, Subscriber};
 pub use worker::{Listen, StopReport, Worker, WorkerBuilder};

@@ -11,13 +11,14 @@ pub use towpath_core::message::{
     Attempt, AttemptError, AttemptOutcome, Metadata, Record, ResultRecord, Start,
 };
 pub use towpath_core::store::{
-    Finding, LineCount, QueueRecord, Retention, Section, StateCounts, Update, WorkerRecord,
+    Finding, KeyRecord, LineCount, LockRecord, LockToken, Member, QueueRecord, Retention, Section,
+    StateCounts, Ttl, Update, WorkerRecord,
 };
 pub use towpath_core::{
-    Backoff, Clock, Codec, CodecName, Codecs, Draft, Error, FailReason, IncarnationId, Kind,
-    ManualClock, Mechanism, Message, MessageId, Namespace, Options, Payload, QueueName, Result,
-    Retries, State, Status, Store, StoreUrl, SystemClock, TaskName, Timestamp, Token, codec,
-    limits, store,
+    Backoff, BucketName, ChannelName, Clock, Codec, CodecName, Codecs, Draft, Error, FailReason,
+    IncarnationId, Key, Kind, LockName, LockOwner, ManualClock, Mechanism, Message, MessageId,
+    Namespace, Options, Payload, QueueName, Result, Retries, State, Status, Store, StoreUrl,
+    SystemClock, TaskName, Timestamp, Token, codec, limits, store,
 };
 /// # Examples
 ///
@@ -53,10 +54,11 @@ pub use towpath_core::{
 #[cfg(feature = "macros")]
 pub use towpath_macros::task;
 pub use towpath_runtime::{
-    App, Body, Broker, Bulk, BulkOutcome, CancelReason, Cancellation, ConsumerBuilder, Context,
-    Data, Deliveries, Delivery, Encoder, Filter, FnTask, Limits, Listen, Metrics, MetricsSnapshot,
-    Needs, Outcome, Policy, ResultMeta, ResultPool, ResultStream, Results, StatusUpdate, Statuses,
-    StopReport, Submit, Submitted, Task, TaskError, TaskSettings, Updates, Worker, WorkerBuilder,
+    AlreadyHeld, App, Body, Broker, Bulk, BulkOutcome, CancelReason, Cancellation, Channel,
+    ConsumerBuilder, Context, Data, Deliveries, Delivery, Encoder, Filter, FnTask, Kv, Lagged,
+    Limits, Listen, Lock, LockGuard, Metrics, MetricsSnapshot, Needs, Outcome, Owner, Policy,
+    ResultMeta, ResultPool, ResultStream, Results, SortedSet, StatusUpdate, Statuses, StopReport,
+    Submit, Submitted, Subscriber, Task, TaskError, TaskSettings, Updates, Worker, WorkerBuilder,
     blocking, draft_of, from_blocking_fn, from_fn,
 };
 pub use towpath_stores::memory::MemoryStore;

@@ -4,6 +4,7 @@ mod bulk;
 mod demo;
 mod help;
 mod input;
+mod locks;
 mod output;
 mod program;
 mod shell;

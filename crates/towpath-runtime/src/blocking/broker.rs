@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use towpath_core::message::Record;
 use towpath_core::store::{
-    Cursor, QueueRecord, Revoked, Section, StateCounts, Update, Window, WorkerRecord,
+    Cursor, LockRecord, QueueRecord, Revoked, Section, StateCounts, Update, Window, WorkerRecord,
 };
-use towpath_core::{Draft, MessageId, QueueName, Result, Store};
+use towpath_core::{Draft, LockName, MessageId, QueueName, Result, Store};
 
 use super::bridge::Bridge;
-use super::{ResultPool, Results, Statuses};
+use super::{Channel, Kv, Lock, ResultPool, Results, Statuses};
 
 /// Submits messages and changes them, without async code: [`crate::Broker`] for plain threads.
 ///
@@ -208,6 +208,42 @@ impl Broker {
     /// As [`crate::Broker::resume`].
     pub fn resume(&self, queue: QueueName) -> Result<bool> {
         self.run(self.inner.resume(queue))
+    }
+
+    /// Names a lock: what one owner at a time may do, wherever it runs.
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::Broker::lock`].
+    pub fn lock(&self, name: impl AsRef<str>) -> Result<Lock> {
+        Ok(Lock::new(self.inner.lock(name)?, self.bridge.clone()))
+    }
+
+    /// Returns the locks that are held, by name, those after `after`, at most `max` and 500.
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::Broker::locks`].
+    pub fn locks(&self, after: Option<LockName>, max: usize) -> Result<Vec<LockRecord>> {
+        self.run(self.inner.locks(after, max))
+    }
+
+    /// Names a bucket of values.
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::Broker::kv`].
+    pub fn kv(&self, bucket: impl AsRef<str>) -> Result<Kv> {
+        Ok(Kv::new(self.inner.kv(bucket)?, self.bridge.clone()))
+    }
+
+    /// Names a channel.
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::Broker::channel`].
+    pub fn channel(&self, name: impl AsRef<str>) -> Result<Channel> {
+        Ok(Channel::new(self.inner.channel(name)?, self.bridge.clone()))
     }
 
     /// Reads results and waits for them.

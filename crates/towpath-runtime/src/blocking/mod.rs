@@ -1,6 +1,6 @@
-//! Broker, results and statuses for programs without async code.
+//! Broker, results, statuses, locks and values for programs without async code.
 //!
-//! [`Broker`], [`Results`], [`ResultPool`] and [`Statuses`] have the methods of their async
+//! [`Broker`], [`Results`], [`ResultPool`], [`Statuses`], [`Lock`], [`Kv`] and [`Channel`] have the methods of their async
 //! namesakes, which do the work: each call runs the async one to its end while the calling thread
 //! waits. What is a stream there is an iterator here. They may be used from any number of plain
 //! threads.
@@ -27,11 +27,15 @@
 
 mod bridge;
 mod broker;
+mod locks;
 mod pool;
 mod results;
 mod statuses;
+mod values;
 
 pub use broker::Broker;
+pub use locks::{Lock, LockGuard};
 pub use pool::{ResultIter, ResultPool};
 pub use results::Results;
 pub use statuses::{Statuses, Updates};
+pub use values::{Channel, Kv, SortedSet, Subscriber};

@@ -5,15 +5,21 @@ use std::sync::Arc;
 
 use towpath_core::message::Record;
 use towpath_core::store::{
-    Cursor, List, QueueRecord, Revoked, Section, StateCounts, Update, Window, WorkerRecord,
+    Cursor, List, LockRecord, QueueRecord, Revoked, Section, StateCounts, Update, Window,
+    WorkerRecord,
 };
-use towpath_core::{Codec, Draft, Error, Kind, MessageId, QueueName, Result, Store, limits};
+use towpath_core::{
+    BucketName, ChannelName, Codec, Draft, Error, Kind, LockName, MessageId, QueueName, Result,
+    Store, limits,
+};
 
 use super::{Bulk, Filter, Submit};
 use crate::app::{Limits, Shared};
+use crate::locks::Lock;
 use crate::results::{ResultPool, Results};
 use crate::statuses::Statuses;
 use crate::task::Task;
+use crate::values::{Channel, Kv};
 
 /// Submits messages and changes them.
 ///
@@ -337,6 +343,43 @@ impl Broker {
     /// What the store says.
     pub async fn resume(&self, queue: QueueName) -> Result<bool> {
         self.shared.store.pause(queue, false).await
+    }
+
+    /// Names a lock: what one owner at a time may do, wherever it runs.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`] when it is no name: 1 to 255 bytes without control characters.
+    pub fn lock(&self, name: impl AsRef<str>) -> Result<Lock> {
+        Ok(Lock::new(self.shared.clone(), LockName::new(name)?))
+    }
+
+    /// The locks that are held, by name, those after `after` if it is given, and at most 500 of them. Fewer
+    /// than `max` means that there are no more.
+    ///
+    /// # Errors
+    ///
+    /// What the store says.
+    pub async fn locks(&self, after: Option<LockName>, max: usize) -> Result<Vec<LockRecord>> {
+        self.shared.store.locks().list(after, max).await
+    }
+
+    /// Names a bucket of values: small things that programs share, by key and in sorted sets.
+    ///
+    /// # Errors
+    ///
+    /// As [`lock`](Broker::lock).
+    pub fn kv(&self, bucket: impl AsRef<str>) -> Result<Kv> {
+        Ok(Kv::new(self.shared.clone(), BucketName::new(bucket)?))
+    }
+
+    /// Names a channel: what is published there is heard by those who listen.
+    ///
+    /// # Errors
+    ///
+    /// As [`lock`](Broker::lock).
+    pub fn channel(&self, name: impl AsRef<str>) -> Result<Channel> {
+        Ok(Channel::new(self.shared.clone(), ChannelName::new(name)?))
     }
 
     /// Reads results and waits for them.

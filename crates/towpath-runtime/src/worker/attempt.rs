@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use towpath_core::retry::{self, Next};
-use towpath_core::store::{Settle, Verdict};
+use towpath_core::store::{LockToken, Settle, Verdict};
 use towpath_core::{Backoff, FailReason, Mechanism, Message, Payload, limits};
 
 use super::finished::{After, End, Hook, Hooks};
@@ -13,6 +13,7 @@ use crate::app::Shared;
 use crate::cancel::{CancelReason, Canceller};
 use crate::context::Context;
 use crate::delivery::done;
+use crate::locks::Links;
 use crate::panics::{self, Catch};
 use crate::registry::AnyTask;
 use crate::task::{self, Body, BodyResult, Outcome, TaskError};
@@ -48,11 +49,13 @@ impl<'a> Attempt<'a> {
     }
 
     /// Runs the attempt to its end.
-    pub(crate) async fn run(self, thread: &mut SlotThread) -> End {
+    pub(crate) async fn run(self, thread: &mut SlotThread) -> (End, Links) {
         let began = Instant::now();
         let ended = self.perform(thread).await;
         self.shared.metrics.handler_ran(began.elapsed());
-        self.judge(ended)
+        let links = self.ctx().take_links();
+        let unlock = links.tokens();
+        (self.judge(ended, unlock), links)
     }
 
     fn ctx(&self) -> &Context {
@@ -134,7 +137,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// Turns the end of the body into what the store is told.
-    fn judge(self, ended: Ended) -> End {
+    fn judge(self, ended: Ended, unlock: Vec<LockToken>) -> End {
         let (verdict, after) = match ended {
             Ended::Cancelled(CancelReason::Revoked) => return End::Revoked(self.hooks),
             Ended::Cancelled(CancelReason::LeaseLost) => return End::LeaseLost,
@@ -159,7 +162,7 @@ impl<'a> Attempt<'a> {
                 token: self.ctx().token(),
                 started_at,
                 verdict,
-                unlock: Vec::new(),
+                unlock,
             },
             after,
         )

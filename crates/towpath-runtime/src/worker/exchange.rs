@@ -20,7 +20,7 @@ use towpath_core::store::{
 };
 use towpath_core::{AttemptError, Error, FailReason, Kind, Message, MessageId, Result, limits};
 
-use super::finished::{After, End, Finished, Hook, Hooks};
+use super::finished::{After, End, Finished, Following, Hook, Hooks};
 use super::inbox::Claimed;
 use super::pool::Pool;
 use super::probe::Probe;
@@ -28,6 +28,7 @@ use super::shutdown::{Phase, Phases};
 use super::tenancy::Tenancy;
 use super::tenure::Tenure;
 use crate::app::Shared;
+use crate::locks::Links;
 
 /// How far ahead of the slots to claim.
 const AHEAD: Duration = Duration::from_millis(50);
@@ -203,19 +204,24 @@ impl Exchange {
     }
 
     /// Parts what is to be settled from what is over without.
-    fn sort(&mut self, tenure: &Arc<Tenure>, ended: Vec<Finished>) -> (Vec<Settle>, Vec<After>) {
+    fn sort(
+        &mut self,
+        tenure: &Arc<Tenure>,
+        ended: Vec<Finished>,
+    ) -> (Vec<Settle>, Vec<Following>) {
         let mut items = Vec::with_capacity(ended.len());
         let mut afters = Vec::with_capacity(ended.len());
         for Finished {
             tenure: held_by,
             end,
+            links,
         } in ended
         {
             match end {
                 End::Settle(settle, after) if held_by.id == tenure.id => {
                     self.alone.remove(&settle.token.id);
                     items.push(settle);
-                    afters.push(after);
+                    afters.push((after, links));
                 }
                 End::Settle(..) | End::LeaseLost => {
                     self.alone.clear();
@@ -286,12 +292,16 @@ impl Exchange {
         &mut self,
         tenure: &Arc<Tenure>,
         answers: Vec<Result<()>>,
-        afters: Vec<After>,
+        afters: Vec<Following>,
     ) {
         let mut refused = Vec::new();
-        for (answer, after) in answers.into_iter().zip(afters) {
+        for (answer, (after, links)) in answers.into_iter().zip(afters) {
             match answer {
-                Ok(()) => self.accepted(after),
+                Ok(()) => {
+                    links.settled();
+                    self.accepted(after);
+                }
+                // The locks go with an end that was refused, each by itself.
                 Err(error) => refused.push((error, after)),
             }
         }
@@ -370,7 +380,7 @@ impl Exchange {
         &mut self,
         tenure: &Arc<Tenure>,
         items: Vec<Settle>,
-        afters: Vec<After>,
+        afters: Vec<Following>,
         error: &Error,
     ) {
         if error.kind() == Kind::LeaseLost {
@@ -466,6 +476,7 @@ impl Exchange {
             Finished {
                 tenure: claimed.tenure,
                 end: End::Settle(settle, After::Released),
+                links: Links::default(),
             }
         };
         let released: Vec<_> = waiting.into_iter().map(release).collect();

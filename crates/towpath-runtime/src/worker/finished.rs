@@ -8,6 +8,7 @@ use towpath_core::{AttemptError, Payload};
 use super::tenure::Tenure;
 use crate::app::Shared;
 use crate::context::Context;
+use crate::locks::Links;
 use crate::metrics::Metrics;
 use crate::task::{ErasedPolicy, run_hook};
 
@@ -15,6 +16,8 @@ use crate::task::{ErasedPolicy, run_hook};
 pub(crate) struct Finished {
     pub(crate) tenure: Arc<Tenure>,
     pub(crate) end: End,
+    /// The locks that end with it.
+    pub(crate) links: Links,
 }
 
 /// How it ended, as far as the store is concerned.
@@ -30,6 +33,9 @@ pub(crate) enum End {
     /// Nothing to settle: the lease was lost.
     LeaseLost,
 }
+
+/// What follows an attempt's end, and the locks that end with it.
+pub(crate) type Following = (After, Links);
 
 /// What follows a settle that was accepted.
 pub(crate) enum After {

@@ -62,7 +62,7 @@ async fn run_one(
         tenure: tenure.clone(),
         message,
     };
-    let Finished { end, .. } = pool.run(claimed, thread).await;
+    let Finished { end, links, .. } = pool.run(claimed, thread).await;
     let (settle, after) = match end {
         End::Settle(settle, after) => (settle, after),
         End::Revoked(hooks) => {
@@ -78,6 +78,7 @@ async fn run_one(
     };
     let settled = shared.store.settle(request).await?;
     settled.items.into_iter().collect::<Result<()>>()?;
+    links.settled();
     after.count(&shared.metrics);
     if let After::Hook(hooks, hook) = after {
         hooks.run(hook, shared.clone()).await;

@@ -16,7 +16,6 @@ mod exchange;
 mod finished;
 mod handle;
 mod heartbeat;
-mod identity;
 mod inbox;
 mod inline;
 mod pool;

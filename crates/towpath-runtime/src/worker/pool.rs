@@ -15,6 +15,7 @@ use super::threads::{SlotThread, Threads};
 use crate::app::Shared;
 use crate::cancel::Canceller;
 use crate::context::Context;
+use crate::locks::Links;
 
 /// The slots of one mechanism and the messages that wait for them.
 pub(crate) struct Pool {
@@ -110,6 +111,7 @@ impl Pool {
             return Finished {
                 tenure,
                 end: End::LeaseLost,
+                links: Links::default(),
             };
         }
         let token = message.token();
@@ -128,6 +130,7 @@ impl Pool {
             return Finished {
                 tenure,
                 end: End::Settle(settle, After::Released),
+                links: Links::default(),
             };
         };
         let (canceller, cancellation) = Canceller::new();
@@ -136,12 +139,12 @@ impl Pool {
         let running = self.shared.metrics.running();
         let span = tracing::info_span!("attempt", task = %message.task, %token);
         let ctx = Context::new(message, tenure.id, cancellation, self.shared.clone());
-        let end = Attempt::new(&self.shared, task, ctx, canceller)
+        let (end, links) = Attempt::new(&self.shared, task, ctx, canceller)
             .run(thread)
             .instrument(span)
             .await;
         drop(running);
         tenure.ended(token);
-        Finished { tenure, end }
+        Finished { tenure, end, links }
     }
 }

@@ -8,10 +8,10 @@ use towpath_core::store::WorkerCard;
 use towpath_core::{Error, IncarnationId, Result};
 
 use super::heartbeat::Heartbeat;
-use super::identity::worker_name;
 use super::shutdown::{Phase, Phases};
 use super::tenure::Tenure;
 use crate::app::Shared;
+use crate::identity::worker_name;
 
 /// The current incarnation of a worker, kept alive by a heartbeat thread.
 pub(crate) struct Tenancy {

@@ -3,6 +3,7 @@
 mod attempts;
 mod blocking;
 mod deliveries;
+mod locks;
 mod policies;
 mod results;
 mod spy;
@@ -10,4 +11,5 @@ mod stage;
 mod statuses;
 mod submits;
 mod support;
+mod values;
 mod workers;

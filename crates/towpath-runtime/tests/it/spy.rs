@@ -7,9 +7,10 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use towpath_core::message::Record;
 use towpath_core::store::{
-    Answer, Audit, Brief, Capabilities, Claim, Cursor, Finding, LeaseKeeper, List, Note, Promoted,
-    Pruned, QueueRecord, Rescued, ResultRead, Retention, Revoked, SettleRequest, Settled, Standing,
-    StateCounts, Topic, Update, Watch, Window, WorkerCard, WorkerRecord,
+    Answer, Audit, Brief, Capabilities, Claim, Cursor, Finding, KvStore, LeaseKeeper, List,
+    LockStore, Note, Promoted, Pruned, QueueRecord, Rescued, ResultRead, Retention, Revoked,
+    SettleRequest, Settled, Standing, StateCounts, Topic, Update, Watch, Window, WorkerCard,
+    WorkerRecord,
 };
 use towpath_core::{
     Draft, Error, IncarnationId, Message, MessageId, QueueName, Result, Store, Timestamp, Token,
@@ -54,7 +55,7 @@ impl Spy {
 macro_rules! delegate {
     ($($verb:ident($($name:ident: $type:ty),*) -> $answer:ty;)+) => {
         $(fn $verb(&self, $($name: $type),*) -> $answer {
-            self.inner.$verb($($name),*)
+            Store::$verb(&self.inner, $($name),*)
         })+
     };
 }
@@ -104,6 +105,8 @@ impl Store for Spy {
         pause(queue: QueueName, paused: bool) -> Answer<'_, bool>;
         doctor() -> Answer<'_, Vec<Finding>>;
         watch(topic: Topic) -> Box<dyn Watch>;
+        kv() -> &dyn KvStore;
+        locks() -> &dyn LockStore;
         close() -> Answer<'_, ()>;
     }
 }

@@ -6,6 +6,7 @@
 
 mod deaths;
 mod freezes;
+mod locks;
 mod order;
 mod poison;
 pub(crate) mod process;

@@ -1,4 +1,4 @@
-//! What a worker is called, for people.
+//! What this host and this process are called, for people.
 
 /// Host and process, such as `web-1:4242`.
 pub(crate) fn worker_name() -> String {
@@ -6,7 +6,7 @@ pub(crate) fn worker_name() -> String {
 }
 
 #[cfg(unix)]
-fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     let name = rustix::system::uname()
         .nodename()
         .to_string_lossy()
@@ -20,6 +20,6 @@ fn host_name() -> String {
 }
 
 #[cfg(not(unix))]
-fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     std::env::var("COMPUTERNAME").unwrap_or_else(|_| "host".to_owned())
 }
