@@ -9,10 +9,12 @@ mod place;
 mod postgres;
 mod process;
 mod programs;
+mod proxy;
 mod redis;
 
 pub use postgres::PostgresServer;
 pub use programs::{Missing, install, missing};
+pub use proxy::Proxy;
 pub use redis::RedisServer;
 
 /// The environment variable that tells tests of a Redis server.

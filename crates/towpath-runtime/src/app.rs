@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use towpath_core::backoff::{Backoffs, Build};
 use towpath_core::store::Retention;
@@ -48,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) codecs: Codecs,
     pub(crate) backoffs: Backoffs,
     pub(crate) limits: Limits,
+    /// How long a submit waits for a store that is out of reach.
+    pub(crate) patience: Duration,
     pub(crate) registry: Registry,
     pub(crate) data: DataMap,
     pub(crate) metrics: Arc<Metrics>,
@@ -67,6 +70,7 @@ impl Shared {
             codecs: Codecs::default(),
             backoffs: Backoffs::default(),
             limits: Limits::default(),
+            patience: Duration::ZERO,
             registry: Registry::default(),
             data: DataMap::default(),
             metrics: Arc::default(),

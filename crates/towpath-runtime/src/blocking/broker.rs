@@ -2,6 +2,7 @@
 
 use std::future::{Future, IntoFuture};
 use std::sync::Arc;
+use std::time::Duration;
 
 use towpath_core::message::Record;
 use towpath_core::store::{
@@ -68,6 +69,15 @@ impl Broker {
     /// What it says itself.
     pub fn wait<T>(&self, call: impl IntoFuture<Output = Result<T>>) -> Result<T> {
         self.run(call.into_future())
+    }
+
+    /// Lets submits wait that long for a store that is out of reach: see [`crate::Broker::with_patience`].
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self {
+            inner: self.inner.with_patience(patience),
+            bridge: self.bridge,
+        }
     }
 
     fn run<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {

@@ -2,6 +2,7 @@
 
 mod bulk;
 mod filter;
+mod patience;
 mod submit;
 mod verbs;
 

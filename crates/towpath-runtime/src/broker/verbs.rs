@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use towpath_core::message::Record;
 use towpath_core::store::{
@@ -66,6 +67,33 @@ impl Broker {
         self
     }
 
+    /// Lets submits wait for a store that is out of reach: they try again, with growing pauses, for at
+    /// most that long. Without it they fail at once with a transient error, for the caller to decide.
+    ///
+    /// A try whose answer was lost may have been accepted, so an id that is known by then counts as
+    /// accepted by this very submit: with ids of your own you are not told of an earlier message.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use towpath_runtime::Broker;
+    /// # use std::sync::Arc;
+    /// # use towpath_core::{Draft, Payload, SystemClock, TaskName};
+    /// # use towpath_stores::MemoryStore;
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # let store = Arc::new(MemoryStore::new(Arc::new(SystemClock::new())));
+    /// let broker = Broker::new(store).with_patience(Duration::from_secs(60));
+    /// let draft = Draft::new(TaskName::new("greet")?, Payload::json("[]"));
+    /// // Returns once the store has it, or after a minute without the store.
+    /// broker.submit(draft).await?;
+    /// # Ok::<(), towpath_core::Error>(())
+    /// # }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        Arc::make_mut(&mut self.shared).patience = patience;
+        self
+    }
+
     /// The store below.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.shared.store
@@ -118,11 +146,7 @@ impl Broker {
         while !drafts.is_empty() {
             let rest = drafts.split_off(drafts.len().min(limits::BATCH));
             let hooks = self.hooked(&drafts);
-            let stored = self
-                .shared
-                .store
-                .submit(std::mem::replace(&mut drafts, rest))
-                .await?;
+            let stored = self.accept(std::mem::replace(&mut drafts, rest)).await?;
             let accepted = stored.iter().filter(|answer| answer.is_ok()).count();
             self.shared.metrics.submitted(accepted as u64);
             let mut refused = std::collections::HashSet::new();

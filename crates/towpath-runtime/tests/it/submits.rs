@@ -7,11 +7,14 @@ use towpath_core::backoff::Formula;
 use towpath_core::message::Start;
 use towpath_core::store::{Retention, Section, Topic};
 use towpath_core::{
-    Backoff, Draft, FailReason, Kind, MessageId, Payload, QueueName, Retries, State, Timestamp,
+    Backoff, Draft, FailReason, Kind, MessageId, Payload, QueueName, Retries, State, TaskName,
+    Timestamp,
 };
-use towpath_runtime::{Context, Filter, TaskError, draft_of, from_fn};
+use towpath_runtime::{Broker, Context, Filter, TaskError, draft_of, from_fn};
 
-use crate::support::{SOON, app, at_once, ended, task};
+use towpath_stores::faulty::{Call, Fault, FaultyStore};
+
+use crate::support::{SOON, app, at_once, ended, memory, task};
 
 #[tokio::test]
 async fn every_option_of_a_submit_reaches_the_message() {
@@ -315,4 +318,47 @@ async fn a_message_with_a_past_time_is_ready_and_rings() {
         app.broker().get(id).await.unwrap().unwrap().state,
         State::Ready
     );
+}
+
+/// A broker that waits for its store, whose first calls go wrong in that way.
+fn patient(fault: Fault, patience: Duration) -> (Broker, Arc<FaultyStore>) {
+    let store = FaultyStore::new(memory()).only([Call::Submit]).at(1, fault);
+    let store = Arc::new(store);
+    (Broker::new(store.clone()).with_patience(patience), store)
+}
+
+fn plain() -> Draft {
+    Draft::new(TaskName::new("t").unwrap(), Payload::json("[]"))
+}
+
+#[tokio::test]
+async fn a_patient_producer_waits_for_the_store() {
+    for fault in [Fault::Refuse(Kind::Unavailable), Fault::LoseAnswer] {
+        let (broker, store) = patient(fault, SOON);
+        let drafts = vec![plain(), plain()];
+        let answers = broker.submit_many(drafts).await.unwrap();
+        assert!(answers.iter().all(Result::is_ok), "{fault:?}: {answers:?}");
+        assert_eq!(broker.counts().await.unwrap().ready, 2, "{fault:?}");
+        assert_eq!(store.calls(), 2);
+    }
+}
+
+#[tokio::test]
+async fn who_is_not_patient_is_told_at_once() {
+    let (broker, store) = patient(Fault::Refuse(Kind::Unavailable), Duration::ZERO);
+    let error = broker.submit(plain()).await.unwrap_err();
+    assert!(error.is_transient());
+    assert_eq!(store.calls(), 1);
+}
+
+#[tokio::test]
+async fn patience_is_for_what_may_pass_and_for_nothing_else() {
+    let (broker, store) = patient(Fault::Refuse(Kind::Storage), SOON);
+    let known = plain();
+    let error = broker.submit(known.clone()).await.unwrap_err();
+    assert_eq!((error.kind(), store.calls()), (Kind::Storage, 1));
+    broker.submit(known.clone()).await.unwrap();
+    // What was known before the first try is told as ever.
+    let error = broker.submit(known).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::AlreadyExists);
 }
