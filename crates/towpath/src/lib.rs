@@ -101,4 +101,5 @@ pub mod __private {
 /// The code of the guide and the README is compiled with the documentation tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/guide/quickstart.md")]
+#[doc = include_str!("../../../docs/guide/sharing.md")]
 mod guide {}
