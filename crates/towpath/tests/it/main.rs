@@ -12,4 +12,11 @@ mod kills;
 mod macros;
 #[cfg(all(target_os = "linux", feature = "sqlite"))]
 mod permissions;
+#[cfg(all(
+    target_os = "linux",
+    feature = "redis",
+    feature = "postgres",
+    feature = "sqlite"
+))]
+mod servers;
 mod testing;

@@ -22,9 +22,8 @@ const LINES: usize = 5;
 struct Ledger(PathBuf);
 
 impl Ledger {
-    fn beside(store: &str) -> Self {
-        let file = store.strip_prefix("sqlite:").unwrap();
-        Self(Path::new(file).with_file_name("ledger"))
+    fn in_directory(directory: &Path) -> Self {
+        Self(directory.join("ledger"))
     }
 
     fn open(&self) -> File {
@@ -62,7 +61,7 @@ impl Ledger {
 pub(super) async fn share(part: &Part) {
     let broker = Broker::new(towpath::open(&part.store).unwrap());
     let lock = broker.lock(LOCK).unwrap().ttl(part.lease);
-    let ledger = Ledger::beside(&part.store);
+    let ledger = Ledger::in_directory(&part.directory);
     loop {
         let guard = lock.lock(SOON).await.unwrap();
         let fence = guard.fence();
@@ -122,12 +121,16 @@ fn said_until(process: &mut Process, text: &str) -> Vec<String> {
 #[tokio::test]
 async fn a_lock_excludes_processes_also_those_that_are_frozen_and_thawed() {
     let directory = tempfile::tempdir().unwrap();
-    let store = store_in(&directory);
-    let ledger = Ledger::beside(&store);
+    exclude_also_the_frozen(&store_in(&directory), directory.path()).await;
+}
+
+pub(crate) async fn exclude_also_the_frozen(store: &str, directory: &Path) {
+    let ledger = Ledger::in_directory(directory);
     let ttl = Duration::from_secs(1);
-    let mut frozen = Process::start("share a lock", &store, ttl);
+    let mut frozen = Process::start_at("share a lock", store, ttl, directory);
     let mut said = said_until(&mut frozen, "writing");
-    let mut others = [(); 2].map(|()| Process::start("share a lock", &store, ttl));
+    let other = || Process::start_at("share a lock", store, ttl, directory);
+    let mut others = [other(), other()];
     let was_lost = |said: &[String]| told(said).iter().any(|told| !told.released);
     for round in 0.. {
         if round >= 3 && was_lost(&said) {
@@ -189,6 +192,7 @@ async fn the_lock_of_a_killed_process_is_free_after_its_ttl() {
     let broker = Broker::new(towpath::open(&store).unwrap());
     let lock = broker.lock(LOCK).unwrap().owner(Owner::Process);
     let guard = lock.lock(SOON).await.unwrap();
-    let last = Ledger::beside(&store).lines().last().copied().unwrap();
+    let ledger = Ledger::in_directory(directory.path());
+    let last = ledger.lines().last().copied().unwrap();
     assert!(guard.fence() > last);
 }

@@ -6,7 +6,7 @@
 
 mod deaths;
 mod freezes;
-mod locks;
+pub(crate) mod locks;
 mod order;
 mod poison;
 pub(crate) mod process;

@@ -1,7 +1,7 @@
 //! Another process of a test: this test binary again, told by its environment what to play.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use tempfile::TempDir;
 const ROLE: &str = "TOWPATH_TEST_ROLE";
 const STORE: &str = "TOWPATH_TEST_STORE";
 const LEASE_MS: &str = "TOWPATH_TEST_LEASE_MS";
+const DIRECTORY: &str = "TOWPATH_TEST_DIRECTORY";
 
 /// Longest wait for something that must happen.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
@@ -23,6 +24,8 @@ pub(crate) struct Part {
     pub(crate) role: String,
     pub(crate) store: String,
     pub(crate) lease: Duration,
+    /// Where processes find what they share beside the store.
+    pub(crate) directory: PathBuf,
 }
 
 impl Part {
@@ -33,6 +36,7 @@ impl Part {
             role: std::env::var(ROLE).ok()?,
             store: std::env::var(STORE).unwrap(),
             lease: Duration::from_millis(lease_ms),
+            directory: std::env::var_os(DIRECTORY).unwrap().into(),
         })
     }
 }
@@ -57,18 +61,35 @@ pub(crate) struct Process {
 }
 
 impl Process {
+    /// On a store in a file; what processes share besides is beside it.
     pub(crate) fn start(role: &str, store: &str, lease: Duration) -> Self {
         let program = std::env::current_exe().unwrap();
         Self::start_through(Command::new(program), role, store, lease)
     }
 
+    /// On a store anywhere.
+    pub(crate) fn start_at(role: &str, store: &str, lease: Duration, directory: &Path) -> Self {
+        let program = std::env::current_exe().unwrap();
+        Self::start_with(Command::new(program), role, store, lease, directory)
+    }
+
     /// Starts it through a command that ends in the path of this program: one that gives it another
     /// user, or a mount of its own.
     pub(crate) fn start_through(
+        command: Command,
+        role: &str,
+        store: &str,
+        lease: Duration,
+    ) -> Self {
+        Self::start_with(command, role, store, lease, &beside(store))
+    }
+
+    fn start_with(
         mut command: Command,
         role: &str,
         store: &str,
         lease: Duration,
+        directory: &Path,
     ) -> Self {
         let mut child = command
             .args([
@@ -80,6 +101,7 @@ impl Process {
             .env(ROLE, role)
             .env(STORE, store)
             .env(LEASE_MS, lease.as_millis().to_string())
+            .env(DIRECTORY, directory)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -144,7 +166,9 @@ impl Process {
     /// SIGSTOP, at a moment at which it holds no lock of the store's file: one that stops in the middle
     /// of a transaction stops every other writer too.
     pub(crate) fn freeze(&self) {
-        let file = self.store.strip_prefix("sqlite:").unwrap();
+        let Some(file) = self.store.strip_prefix("sqlite:") else {
+            return self.signal(Signal::STOP);
+        };
         let mut db = rusqlite::Connection::open(file).unwrap();
         for _ in 0..100 {
             self.signal(Signal::STOP);
@@ -186,6 +210,12 @@ impl Drop for Process {
         let _already_dead = self.child.kill();
         let _already_dead = self.child.wait();
     }
+}
+
+/// The directory of a store in a file.
+pub(crate) fn beside(store: &str) -> PathBuf {
+    let file = store.strip_prefix("sqlite:").unwrap();
+    Path::new(file).parent().unwrap().to_owned()
 }
 
 pub(crate) fn store_in(directory: &TempDir) -> String {

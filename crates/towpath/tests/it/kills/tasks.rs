@@ -6,15 +6,14 @@ use std::time::Duration;
 
 use towpath::{App, Broker, Context, Data, Store, TaskError, Worker, task};
 
-use super::process::{Part, say};
+use super::process::{Part, beside, say};
 
 /// Where processes leave marks for each other: the directory of the store.
 pub(crate) struct Marks(PathBuf);
 
 impl Marks {
     pub(crate) fn beside(store: &str) -> Self {
-        let file = store.strip_prefix("sqlite:").unwrap();
-        Self::of(Path::new(file).parent().unwrap())
+        Self(beside(store))
     }
 
     pub(crate) fn of(directory: &Path) -> Self {
@@ -133,6 +132,13 @@ pub(crate) fn app(store: &str) -> App {
     app_on(towpath::open(store).unwrap(), Marks::beside(store))
 }
 
+fn part_app(part: &Part) -> App {
+    app_on(
+        towpath::open(&part.store).unwrap(),
+        Marks::of(&part.directory),
+    )
+}
+
 pub(crate) fn app_on(store: Arc<dyn Store>, marks: Marks) -> App {
     App::new(store)
         .data(marks)
@@ -178,7 +184,7 @@ async fn produce(store: &str) {
 }
 
 async fn work(part: &Part, set_up: impl FnOnce(towpath::WorkerBuilder) -> towpath::WorkerBuilder) {
-    let app = app(&part.store);
+    let app = part_app(part);
     let worker = set_up(app.worker().lease(part.lease, part.lease / 4));
     let worker: Worker = worker.start().await.unwrap();
     say("started");
@@ -189,7 +195,7 @@ async fn work(part: &Part, set_up: impl FnOnce(towpath::WorkerBuilder) -> towpat
 
 /// Takes a message by hand, is frozen, takes it again, and then acknowledges both: the old one first.
 async fn consume(part: &Part) {
-    let app = app(&part.store);
+    let app = part_app(part);
     let consumer = app.consumer().lease(part.lease, part.lease / 4);
     let mut stream = consumer.stream().await.unwrap();
     let old = stream.next().await.unwrap();
