@@ -179,7 +179,10 @@ pub(crate) async fn exclude_also_the_frozen(store: &str, directory: &Path) {
             );
         }
     }
-    assert!(all.iter().filter(|told| told.released).count() > 3);
+    assert!(
+        all.iter().any(|told| told.released),
+        "nobody held it to the end"
+    );
 }
 
 #[tokio::test]
