@@ -43,7 +43,7 @@ pub fn install(missing: &[Missing]) -> Result<()> {
     if !rustix::process::geteuid().is_root() || !Path::new("/usr/bin/apt-get").exists() {
         bail!(
             "the tests need {servers}; install the programs ({packages} on Debian and Ubuntu) and see \
-             that they are in PATH"
+             that they are in PATH, or leave those tests out with --no-servers"
         );
     }
     apt_get(&["update", "-qq"])?;

@@ -6,6 +6,7 @@
 
 mod fuzz;
 mod instructions;
+mod matrix;
 mod program;
 mod soak;
 mod test;
@@ -41,6 +42,8 @@ enum Verb {
     Instructions(instructions::Arguments),
     /// Run the fuzz targets one after the other.
     Fuzz(fuzz::Arguments),
+    /// Run the tests of the stores on servers against other versions of the servers, downloading them.
+    Matrix(matrix::Arguments),
     /// Load, kill and freeze real processes, and verify what became of every message.
     Soak(soak::Arguments),
 }
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Verb::Tidy(arguments) => tidy::run(&arguments),
         Verb::Instructions(arguments) => instructions::run(&arguments),
         Verb::Fuzz(arguments) => fuzz::run(&arguments),
+        Verb::Matrix(arguments) => matrix::run(&arguments),
         Verb::Soak(arguments) => soak::run(&arguments),
     };
     // Returning the error from `main` would add a backtrace of ours, which tells nothing about the check.

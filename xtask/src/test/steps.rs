@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use super::suite::Servers;
 use super::{examples, suite};
 use crate::instructions;
 use crate::program::{Echo, Program};
@@ -22,9 +23,12 @@ pub(crate) struct Arguments {
     /// Run only these steps (all of them when none is named), in the usual order.
     #[arg(value_name = "STEP")]
     steps: Vec<String>,
-    /// Start a Redis and a Postgres server beside the tests, installing them where that is possible.
+    /// Start no servers: the tests that need one pass over themselves and say so.
     #[arg(long)]
-    servers: bool,
+    no_servers: bool,
+    /// Run only the tests that this filterset of cargo-nextest selects, in the step `tests`.
+    #[arg(long, value_name = "FILTERSET")]
+    filter: Option<String>,
     /// Show the output of each step as it comes, not only when the step fails.
     #[arg(long, short)]
     verbose: bool,
@@ -38,7 +42,7 @@ struct Step {
     run: fn(Echo) -> Result<String>,
 }
 
-/// The step that servers make a difference to.
+/// The step that has settings of its own.
 const TESTS: &str = "tests";
 
 const STEPS: &[Step] = &[
@@ -74,8 +78,8 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: TESTS,
-        about: "unit and integration tests, by cargo-nextest if present",
-        run: suite::without_servers,
+        about: "unit and integration tests beside servers of their own, by cargo-nextest if present",
+        run: |echo| suite::run(Servers::Ours, None, echo),
     },
     Step {
         name: "doctests",
@@ -101,15 +105,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     } else {
         Echo::OnFailure
     };
+    let servers = if arguments.no_servers {
+        Servers::None
+    } else {
+        Servers::Ours
+    };
     let started = Instant::now();
     for step in &steps {
         announce(step, echo);
         let step_started = Instant::now();
-        let run = match step.name {
-            TESTS if arguments.servers => suite::with_servers,
-            _ => step.run,
+        let ran = match step.name {
+            TESTS => suite::run(servers, arguments.filter.as_deref(), echo),
+            _ => (step.run)(echo),
         };
-        let note = run(echo).with_context(|| format!("step `{}` failed", step.name))?;
+        let note = ran.with_context(|| format!("step `{}` failed", step.name))?;
         report(step, step_started.elapsed(), &note);
     }
     println!(

@@ -1,5 +1,5 @@
-//! The `tests` step: unit and integration tests, by cargo-nextest when it is installed; with
-//! `--servers` a Redis and a Postgres server stand beside them.
+//! The `tests` step: unit and integration tests, by cargo-nextest when it is installed, beside a Redis and
+//! a Postgres server that are started for it.
 //!
 //! A run that finds no test at all fails. Nextest does so by itself; `cargo test` is content with
 //! nothing, so its tests are counted first.
@@ -9,43 +9,50 @@ use towpath_servers::{POSTGRES_URL, PostgresServer, REDIS_URL, RedisServer};
 
 use crate::program::{Echo, Program};
 
-/// Without servers the tests that need one pass over themselves and say so.
-pub(super) fn without_servers(echo: Echo) -> Result<String> {
-    tests(None, echo)
+/// Whether servers are started beside the tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Servers {
+    /// They are, and installed first where they are missing and that is possible.
+    Ours,
+    /// The tests that need one pass over themselves and say so.
+    None,
 }
 
-/// Installs the servers where they are missing and it may.
-pub(super) fn with_servers(echo: Echo) -> Result<String> {
-    let missing = towpath_servers::missing();
-    if !missing.is_empty() {
-        towpath_servers::install(&missing)?;
-    }
-    let servers = Servers {
-        redis: RedisServer::start()?,
-        postgres: PostgresServer::start()?,
+/// Runs all tests, or those that a filterset of nextest selects.
+pub(super) fn run(servers: Servers, filter: Option<&str>, echo: Echo) -> Result<String> {
+    let servers = match servers {
+        Servers::Ours => Some(Started::new()?),
+        Servers::None => None,
     };
-    tests(Some(&servers), echo)
-}
-
-fn tests(servers: Option<&Servers>, echo: Echo) -> Result<String> {
-    let told = |program: Program| match servers {
+    let told = |program: Program| match &servers {
         Some(servers) => servers.told_to(program),
         None => program,
     };
-    if Program::cargo("nextest --version").probe() {
-        by_nextest(told, echo)
-    } else {
-        by_cargo_test(told, echo)
+    match (Program::cargo("nextest --version").probe(), filter) {
+        (true, filter) => by_nextest(told, filter, echo),
+        (false, None) => by_cargo_test(told, echo),
+        (false, Some(_)) => bail!("a filterset needs cargo-nextest, which is not installed"),
     }
 }
 
 /// The servers that the conformance suites share. They end with this.
-struct Servers {
+struct Started {
     redis: RedisServer,
     postgres: PostgresServer,
 }
 
-impl Servers {
+impl Started {
+    fn new() -> Result<Self> {
+        let missing = towpath_servers::missing();
+        if !missing.is_empty() {
+            towpath_servers::install(&missing)?;
+        }
+        Ok(Self {
+            redis: RedisServer::start()?,
+            postgres: PostgresServer::start()?,
+        })
+    }
+
     fn told_to(&self, program: Program) -> Program {
         program
             .env(REDIS_URL, self.redis.url())
@@ -53,9 +60,14 @@ impl Servers {
     }
 }
 
-fn by_nextest(told: impl Fn(Program) -> Program, echo: Echo) -> Result<String> {
+fn by_nextest(
+    told: impl Fn(Program) -> Program,
+    filter: Option<&str>,
+    echo: Echo,
+) -> Result<String> {
     let program = Program::cargo("nextest run --workspace --all-features --no-tests=fail");
-    let output = told(program).run(echo)?;
+    let chosen = filter.map_or_else(Vec::new, |filter| vec!["-E", filter]);
+    let output = told(program.args(chosen)).run(echo)?;
     Ok(nextest_summary(&output))
 }
 
