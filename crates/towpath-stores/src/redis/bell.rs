@@ -2,7 +2,8 @@
 //! new.
 //!
 //! A handle listens, on a connection of its own, only to what somebody of it waits for. When that connection
-//! was lost nobody knows what was rung meanwhile, so every bell rings once it is there again.
+//! was lost nobody knows what was rung meanwhile, so every bell rings once it is there again. The channels of
+//! user code (`channel`) come over the same connection.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,10 +13,11 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use redis::aio::PubSub;
-use redis::{Client, RedisResult};
+use redis::{Client, Msg, RedisResult};
 use tokio::sync::{mpsc, watch};
 use towpath_core::store::{Topic, Watch};
 
+use super::channel::{Channels, Subscribed};
 use super::driver::{CONNECT, Driver, RESPOND};
 
 /// How long to wait before the next try to connect; with as much again by chance, so that all who lost one
@@ -28,8 +30,9 @@ pub(super) struct Bells {
     bells: [watch::Sender<()>; Topic::ALL.len()],
     /// Which topics somebody waits for.
     wanted: [AtomicBool; Topic::ALL.len()],
-    /// Tells the listener that another topic is wanted; set once it runs.
+    /// Tells the listener that something else is wanted; set once it runs.
     more: OnceLock<mpsc::Sender<()>>,
+    pub(super) channels: Channels,
 }
 
 /// The letter of a topic in the name of its channel, as the scripts have it.
@@ -39,6 +42,9 @@ fn letter(topic: Topic) -> &'static str {
         Topic::Schedule => "s",
         Topic::Change => "c",
         Topic::Revocation => "r",
+        Topic::Unlock => "u",
+        // Rung by nobody: who listens to a channel is told by the server.
+        Topic::Publish => "p",
     }
 }
 
@@ -48,6 +54,7 @@ impl Bells {
             bells: Topic::ALL.map(|_| watch::Sender::new(())),
             wanted: Topic::ALL.map(|_| AtomicBool::new(false)),
             more: OnceLock::new(),
+            channels: Channels::new(),
         }
     }
 
@@ -59,6 +66,22 @@ impl Bells {
 
     fn ring(&self, topic: Topic) {
         self.bells[topic as usize].send_replace(());
+    }
+
+    fn hear(&self, prefix: &str, message: &Msg) {
+        let Some(channel) = message.get_channel_name().strip_prefix(prefix) else {
+            return;
+        };
+        match channel.strip_prefix("bell:") {
+            None => self.channels.tell(channel, message.get_payload_bytes()),
+            Some(rung) => {
+                for topic in Topic::ALL {
+                    if rung == letter(topic) {
+                        self.ring(topic);
+                    }
+                }
+            }
+        }
     }
 
     fn wants(&self, topic: Topic) -> bool {
@@ -74,21 +97,33 @@ impl Bells {
     ) -> Box<dyn Watch> {
         let listener = Listener(self.bells[topic as usize].subscribe());
         if !self.wanted[topic as usize].swap(true, Ordering::AcqRel) {
-            let more = self.more.get_or_init(|| {
-                let (more, wanted) = mpsc::channel(1);
-                let listening = listen(
-                    Arc::downgrade(self),
-                    driver.client().clone(),
-                    prefix.to_owned(),
-                    wanted,
-                );
-                driver.spawn(listening);
-                more
-            });
+            self.listen_for_more(driver, prefix);
+        }
+        Box::new(listener)
+    }
+
+    /// Has the listener, which the first who needs it starts, look what is wanted now.
+    pub(super) fn listen_for_more(self: &Arc<Self>, driver: &Driver, prefix: &str) {
+        self.more.get_or_init(|| {
+            let (more, wanted) = mpsc::channel(1);
+            let listening = listen(
+                Arc::downgrade(self),
+                driver.client().clone(),
+                prefix.to_owned(),
+                wanted,
+            );
+            driver.spawn(listening);
+            more
+        });
+        self.look_again();
+    }
+
+    /// Has the listener look what is wanted now, if there is one.
+    pub(super) fn look_again(&self) {
+        if let Some(more) = self.more.get() {
             // One that is full already tells the listener to look.
             let _full = more.try_send(());
         }
-        Box::new(listener)
     }
 
     /// A watch that never hears anything: of a store that cannot be reached or was closed.
@@ -109,6 +144,9 @@ async fn listen(
         if let Ok(Ok(pubsub)) = connected {
             // It ends when the connection does, or when the store is gone.
             let _lost = hear(&bells, pubsub, &prefix, &mut wanted).await;
+            if let Some(bells) = bells.upgrade() {
+                bells.channels.lose();
+            }
         }
         let jitter = fastrand::u64(0..=200);
         tokio::time::sleep(PAUSE + Duration::from_millis(jitter)).await;
@@ -123,6 +161,7 @@ async fn hear(
 ) -> RedisResult<()> {
     let (mut sink, mut messages) = pubsub.split();
     let mut heard = [false; Topic::ALL.len()];
+    let mut subscribed = Subscribed::default();
     loop {
         for topic in Topic::ALL {
             let Some(bells) = bells.upgrade() else {
@@ -136,19 +175,21 @@ async fn hear(
                 bells.ring(topic);
             }
         }
+        let Some(channels) = bells.upgrade() else {
+            return Ok(());
+        };
+        let updated = subscribed.update(&channels.channels, prefix, &mut sink);
+        let Ok(updated) = tokio::time::timeout(RESPOND, updated).await else {
+            return Ok(());
+        };
+        updated?;
+        drop(channels);
         tokio::select! {
             message = messages.next() => {
                 let (Some(message), Some(bells)) = (message, bells.upgrade()) else {
                     return Ok(());
                 };
-                let channel = message.get_channel_name();
-                for topic in Topic::ALL {
-                    if channel.strip_prefix(prefix).and_then(|rest| rest.strip_prefix("bell:"))
-                        == Some(letter(topic))
-                    {
-                        bells.ring(topic);
-                    }
-                }
+                bells.hear(prefix, &message);
             }
             more = wanted.recv() => {
                 if more.is_none() {

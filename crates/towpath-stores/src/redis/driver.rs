@@ -116,6 +116,17 @@ impl Driver {
         self.handle.spawn(work);
     }
 
+    /// Waits on the driver's thread, so that the caller needs no timer of a runtime; `None` when it took
+    /// longer, or the store was closed.
+    pub(super) async fn in_time<T: Send + 'static>(
+        &self,
+        patience: Duration,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        let bounded = async move { tokio::time::timeout(patience, work).await };
+        self.handle.spawn(bounded).await.ok()?.ok()
+    }
+
     pub(super) fn client(&self) -> &Client {
         &self.client
     }

@@ -1,5 +1,6 @@
 //! What the client of Redis says, as errors of ours; here and nowhere else.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
@@ -47,6 +48,12 @@ impl Translate {
     /// A message whose bytes cannot be read.
     pub(super) fn damaged(&self, id: MessageId, what: Damaged) -> Error {
         let text = format!("{}: message {id} is damaged: it {}", self.0, what.0);
+        Error::new(Kind::Storage, text)
+    }
+
+    /// Something else that is kept and cannot be read.
+    pub(super) fn unreadable(&self, what: impl Display, why: impl Display) -> Error {
+        let text = format!("{}: {what} is damaged: {why}", self.0);
         Error::new(Kind::Storage, text)
     }
 }

@@ -1,9 +1,10 @@
 //! The way of the heartbeat: a connection of its own that blocks its thread.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use redis::{Connection, RedisResult, ServerErrorKind, Value};
-use towpath_core::store::{Extend, LeaseKeeper};
+use towpath_core::store::{Extend, LeaseKeeper, LockToken};
 use towpath_core::{Error, Result, limits};
 
 use super::driver::{CONNECT, RESPOND};
@@ -24,6 +25,14 @@ impl Keeper {
             shared,
             connection: None,
         }
+    }
+
+    fn ask(&mut self, call: &Call) -> Result<Value> {
+        self.call(call).map_err(|error| {
+            // Whatever it was: the next heartbeat begins with a fresh connection.
+            self.connection = None;
+            self.shared.translate.error(&error)
+        })
     }
 
     fn call(&mut self, call: &Call) -> RedisResult<Value> {
@@ -61,15 +70,17 @@ impl LeaseKeeper for Keeper {
         for started in extend.started {
             call.bytes(&token(*started));
         }
-        let answer = self.call(&call).map_err(|error| {
-            // Whatever it was: the next heartbeat begins with a fresh connection.
-            self.connection = None;
-            self.shared.translate.error(&error)
-        })?;
+        let answer = self.ask(&call)?;
         if reply::yes(&answer) {
             Ok(())
         } else {
             Err(lease_lost(extend.incarnation))
         }
+    }
+
+    fn renew(&mut self, renewals: &[(LockToken, Option<Duration>)]) -> Result<Vec<Result<()>>> {
+        let call = self.shared.renewal(renewals)?;
+        let answer = self.ask(&call)?;
+        self.shared.read_renewed(renewals, answer)
     }
 }

@@ -28,15 +28,25 @@
 //! | `s` `d` `k` | sorted sets, set | succeeded and dead messages by the end of their retention; the revoked |
 //! | `u` | set | paused queues |
 //! | `j` | hash | the clock of leases |
+//! | `V`BUCKET `C`BUCKET | hashes | key → value, and its codec when that is not JSON |
+//! | `N`BUCKET `E`BUCKET | sorted sets | keys by name, those that go at a time by that time |
+//! | `D` | sorted set | buckets by the time at which the first of their values goes |
+//! | `S`BUCKET | set | names of sorted sets |
+//! | `Z`SET | sorted set | members by their score |
+//! | `L` | hash | lock → its fence, since when, who holds it |
+//! | `A` `F` | sorted sets | locks by name, those with a ttl by their end on the clock of leases |
+//! | `G` | string | the last fence |
 //!
 //! LINE is the length of the queue's name, `:`, the queue, the task: no two lines share a key, whatever
-//! their names hold. Commands are those of Redis 6.2.
+//! their names hold; SET is made of bucket and set in the same way. What is published goes through
+//! `channel:`CHANNEL, the bells through `bell:` and a letter. Commands are those of Redis 6.2.
 
 mod attempts;
 mod audit;
 mod bell;
 mod body;
 mod bytes;
+mod channel;
 mod claim;
 mod counts;
 mod doctor;
@@ -45,8 +55,10 @@ mod error;
 mod expire;
 mod get;
 mod keeper;
+mod kv;
 mod lease;
 mod list;
+mod lock;
 mod note;
 mod pause;
 mod promote;
@@ -58,6 +70,7 @@ mod rescue;
 mod results;
 mod revoke;
 mod script;
+mod sets;
 mod settle;
 mod store;
 mod submit;

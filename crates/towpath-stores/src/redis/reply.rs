@@ -49,6 +49,33 @@ pub(super) fn count(value: &Value) -> Result<usize, Unexpected> {
     usize::try_from(number(value)?).map_err(|_| Unexpected)
 }
 
+/// Yes or no to each of so many, as a text of 1 and 0.
+pub(super) fn flags(value: Value, len: usize) -> Result<Vec<bool>, Unexpected> {
+    let flags = bytes(value)?;
+    if flags.len() != len {
+        return Err(Unexpected);
+    }
+    Ok(flags.iter().map(|flag| *flag == b'1').collect())
+}
+
+/// Two values for each of so many.
+pub(super) fn pairs(value: Value, len: usize) -> Result<Vec<(Value, Value)>, Unexpected> {
+    let values = array(value)?;
+    if values.len() != len * 2 {
+        return Err(Unexpected);
+    }
+    let mut values = values.into_iter();
+    Ok(std::iter::from_fn(|| values.next().zip(values.next())).collect())
+}
+
+/// A stretch of something that is in order: the place where it ends, if there may be more behind, and what
+/// was found in it.
+pub(super) fn stretch(value: Value) -> Result<(Option<Bytes>, Vec<Value>), Unexpected> {
+    let [more, last, found]: [Value; 3] = array(value)?.try_into().map_err(|_| Unexpected)?;
+    let last = maybe_bytes(last)?.filter(|_| yes(&more));
+    Ok((last, array(found)?))
+}
+
 fn parse(bytes: &[u8]) -> Option<i64> {
     let text = std::str::from_utf8(bytes).ok()?;
     text.parse().ok().or_else(|| text.parse().ok().map(whole))

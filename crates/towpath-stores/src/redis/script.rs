@@ -53,12 +53,13 @@ macro_rules! scripts {
 scripts! {
     NOW = "now" [];
     SUBMIT = "submit" ["bells" "lines" "accept"];
-    JOIN = "join" ["lease_clock"];
+    JOIN = "join" ["lease_time" "lease_clock"];
     LEAVE = "leave" ["bells" "lines" "message" "attempts" "take_back"];
-    EXTEND = "extend" ["lease_clock"];
-    RESCUE = "rescue" ["bells" "lease_clock" "lines" "message" "attempts" "take_back"];
+    EXTEND = "extend" ["lease_time" "lease_clock"];
+    RESCUE = "rescue" ["bells" "lease_time" "lease_clock" "lines" "message" "attempts" "take_back"];
     CLAIM = "claim" ["bells" "lines" "message" "take"];
-    SETTLE = "settle" ["bells" "lines" "message" "attempts" "accept" "take"];
+    SETTLE_LINKED = "settle" ["bells" "lease_time" "locks" "linked" "lines" "message" "attempts" "accept" "take"];
+    SETTLE = "settle" ["bells" "unlinked" "lines" "message" "attempts" "accept" "take"];
     STANDING = "standing" ["bells" "lines" "message"];
     NOTE = "note" ["bells"];
     REVOKE = "revoke" ["bells" "lines" "message" "attempts"];
@@ -76,8 +77,28 @@ scripts! {
     LIST = "list" ["bells" "lines"];
     COUNTS = "counts" [];
     QUEUES = "queues" ["bells" "lines"];
-    WORKERS = "workers" ["lease_clock"];
+    WORKERS = "workers" ["lease_time" "lease_clock"];
     PAUSE = "pause" ["bells"];
+    VALUE_SET = "value_set" ["values"];
+    VALUE_GET = "value_get" ["values"];
+    VALUE_LOOK = "value_look" ["values"];
+    VALUE_EXPIRE = "value_expire" ["values"];
+    VALUE_DELETE = "value_delete" ["values"];
+    VALUE_SCAN = "value_scan" ["values"];
+    VALUE_COUNT = "value_count" ["values"];
+    VALUE_CLEAR = "value_clear" ["values" "sets"];
+    SET_ADD = "set_add" ["sets"];
+    SET_SCORES = "set_scores" ["sets"];
+    SET_DISCARD = "set_discard" ["sets"];
+    SET_RANGE = "set_range" ["sets"];
+    SET_POP = "set_pop" ["sets"];
+    SET_LEN = "set_len" ["sets"];
+    PUBLISH = "publish" [];
+    LOCK = "lock" ["bells" "lease_time" "lease_clock" "locks"];
+    RENEW = "renew" ["bells" "lease_time" "lease_clock" "locks"];
+    UNLOCK = "unlock" ["bells" "lease_time" "lease_clock" "locks"];
+    HOLDERS = "holders" ["bells" "lease_time" "lease_clock" "locks"];
+    LOCK_LIST = "lock_list" ["bells" "lease_time" "lease_clock" "locks"];
 }
 
 /// One call of a script: its arguments so far, each copied once, into the command.
@@ -104,6 +125,14 @@ impl Call {
 
     pub(super) fn text(&mut self, text: &str) -> &mut Self {
         self.bytes(text.as_bytes())
+    }
+
+    /// Names, one after the other.
+    pub(super) fn names<N: AsRef<str>>(&mut self, names: &[N]) -> &mut Self {
+        for name in names {
+            self.text(name.as_ref());
+        }
+        self
     }
 
     pub(super) fn number(&mut self, number: impl Into<i64>) -> &mut Self {

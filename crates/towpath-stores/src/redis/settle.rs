@@ -14,7 +14,7 @@ use super::bytes::{millis, put_i64, put_short};
 use super::claim::{CALL_MAX, put_wish};
 use super::record::reason_letter;
 use super::reply;
-use super::script::{Call, SETTLE};
+use super::script::{Call, SETTLE, SETTLE_LINKED};
 use super::store::{Shared, check_batch};
 use super::submit::put_whole;
 
@@ -46,11 +46,8 @@ impl Shared {
         }
         // Of two ends under one token the second comes too late.
         let mut seen = HashSet::with_capacity(request.items.len());
-        let first: Vec<bool> = request
-            .items
-            .iter()
-            .map(|item| seen.insert(item.token))
-            .collect();
+        let mut is_sent = |item: &Settle| check_linked(item).is_ok() && seen.insert(item.token);
+        let first: Vec<bool> = request.items.iter().map(&mut is_sent).collect();
         let sent: Vec<&Settle> = request
             .items
             .iter()
@@ -80,6 +77,7 @@ impl Shared {
                 if first && accepted.next() == Some(true) {
                     Ok(())
                 } else {
+                    check_linked(item)?;
                     Err(not_held(incarnation, item.token))
                 }
             })
@@ -119,13 +117,17 @@ impl Shared {
 
     fn settle_call(&self, incarnation: IncarnationId, items: &[&Settle]) -> Result<Call> {
         let retention = self.retention();
-        let mut call = self.call_of(&SETTLE);
+        let linked = items.iter().any(|item| !item.unlock.is_empty());
+        let mut call = self.call_of(if linked { &SETTLE_LINKED } else { &SETTLE });
         call.bytes(incarnation.as_bytes())
             .number(millis(retention.succeeded))
             .number(millis(retention.dead))
             .count(items.len());
         for item in items {
             put_verdict(&mut call, item)?;
+        }
+        if linked {
+            self.put_linked(&mut call, items);
         }
         Ok(call)
     }
@@ -139,6 +141,11 @@ impl Shared {
         let flags = flags.iter().map(|flag| *flag == b'1').collect();
         Ok((flags, self.read_claimed(&SETTLE, claimed)?))
     }
+}
+
+/// Refuses more locks than may end with one attempt.
+fn check_linked(item: &Settle) -> Result<()> {
+    limits::check_batch("linked locks", item.unlock.len(), limits::LINKED_LOCKS)
 }
 
 /// How many of these go into one call.

@@ -7,9 +7,10 @@ use std::time::Duration;
 use redis::{Client, Cmd, ConnectionAddr, IntoConnectionInfo as _, RedisConnectionInfo, Value};
 use towpath_core::message::Record;
 use towpath_core::store::{
-    Answer, Audit, Brief, Capabilities, Claim, Cursor, Finding, LeaseKeeper, List, Note, Promoted,
-    Pruned, QueueRecord, Rescued, ResultRead, Retention, Revoked, SettleRequest, Settled, Standing,
-    StateCounts, Store, Topic, Update, Watch, Window, WorkerCard, WorkerRecord,
+    Answer, Audit, Brief, Capabilities, Claim, Cursor, Finding, KvStore, LeaseKeeper, List,
+    LockStore, Note, Promoted, Pruned, QueueRecord, Rescued, ResultRead, Retention, Revoked,
+    SettleRequest, Settled, Standing, StateCounts, Store, Topic, Update, Watch, Window, WorkerCard,
+    WorkerRecord,
 };
 use towpath_core::url::{Scheme, Server};
 use towpath_core::{
@@ -35,7 +36,7 @@ const PORT: u16 = 6379;
 /// [`Kind::Unavailable`](towpath_core::Kind::Unavailable).
 #[derive(Debug)]
 pub struct RedisStore {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 /// What the verbs, the heartbeat and the bells of one handle share.
@@ -130,6 +131,10 @@ impl Shared {
         &self.client
     }
 
+    pub(super) fn bells(&self) -> &Arc<Bells> {
+        &self.bells
+    }
+
     pub(super) fn prefix(&self) -> &str {
         &self.prefix
     }
@@ -151,8 +156,13 @@ impl Shared {
     /// A call of a script that reads the clock of leases too.
     pub(super) fn lease_call(&self, script: &'static Script) -> Call {
         let mut call = self.call_of(script);
-        call.maybe(self.clock.as_ref().map(|clock| millis(clock.uptime())));
+        call.maybe(self.uptime());
         call
+    }
+
+    /// The clock of leases that was handed in; nothing for the server's.
+    pub(super) fn uptime(&self) -> Option<i64> {
+        self.clock.as_ref().map(|clock| millis(clock.uptime()))
     }
 
     pub(super) async fn call(&self, call: Call) -> Result<Value> {
@@ -205,6 +215,7 @@ impl Shared {
         }
         // Whoever waits is to look again, and learn that the store was closed.
         self.bells.ring_all();
+        self.bells.channels.close();
     }
 
     async fn now(&self) -> Result<Timestamp> {
@@ -370,6 +381,14 @@ impl Store for RedisStore {
             Ok(driver) => shared.bells.watch(topic, driver, &shared.prefix),
             Err(_) => shared.bells.deaf(topic),
         }
+    }
+
+    fn kv(&self) -> &dyn KvStore {
+        self
+    }
+
+    fn locks(&self) -> &dyn LockStore {
+        self
     }
 
     fn close(&self) -> Answer<'_, ()> {

@@ -1,6 +1,8 @@
 //! What is special about a server: it forgets scripts, stops, refuses, is set up wrongly, and holds keys
 //! of others. Each test has a server of its own.
 
+mod beside;
+
 use std::collections::HashSet;
 use std::time::Duration;
 

@@ -6,6 +6,7 @@
 --            the result is another argument; with 8 added to the kind there come, before that, how many
 --            callbacks, and for each: queue, task, priority, tail, start, body
 --         R, F, L, S, id, claims, started_at, reason (1), after (8), error: retry, fail, release, snooze
+--       then, where locks end with attempts, what linked.lua reads
 --       then '' or '+' and the wish, see take.lua
 -- Answers a text with 1 for each that was accepted and 0 for one whose lease was lost, and the messages.
 -- done of a success: S, finished_at, kept_until, length of the worker's name (2), the name, claims (4),
@@ -134,6 +135,9 @@ if #results > 0 then
 end
 if #deleted > 0 then
   delete(deleted)
+end
+if unlock_linked then
+  at = unlock_linked(at, answers)
 end
 if alive and ARGV[at] == '+' then
   claimed = claim(incarnation, at + 1, keep_dead_ms)
