@@ -4,13 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use towpath_core::store::{Extend, LeaseKeeper};
+use towpath_core::store::{Extend, LeaseKeeper, LockToken};
 use towpath_core::{Error, IncarnationId, Result, Token, limits};
 use uuid::Uuid;
 
 use super::columns::{Columns, millis, uuid};
 use super::driver::{Bounds, Driver};
 use super::error::Fallible;
+use super::lock;
 use super::store::Shared;
 use super::tx::{Tx, no_lease};
 
@@ -48,14 +49,28 @@ impl LeaseKeeper for Keeper {
         let incarnation = extend.incarnation;
         let lease = millis(extend.lease.min(limits::LONGEST));
         let started: Vec<Token> = extend.started.to_vec();
-        let renew = async move |tx: &Tx<'_>| renew(tx, incarnation, lease, &started).await;
+        let renew = async move |tx: &Tx<'_>| renew_lease(tx, incarnation, lease, &started).await;
+        self.driver
+            .run_blocking(renew)
+            .unwrap_or_else(|| Err(self.shared.gone()))
+    }
+
+    fn renew(&mut self, renewals: &[(LockToken, Option<Duration>)]) -> Result<Vec<Result<()>>> {
+        self.shared.check_open()?;
+        let renewals = renewals.to_vec();
+        let renew = async move |tx: &Tx<'_>| lock::renew(tx, &renewals).await;
         self.driver
             .run_blocking(renew)
             .unwrap_or_else(|| Err(self.shared.gone()))
     }
 }
 
-async fn renew(tx: &Tx<'_>, who: IncarnationId, lease: i64, started: &[Token]) -> Fallible<()> {
+async fn renew_lease(
+    tx: &Tx<'_>,
+    who: IncarnationId,
+    lease: i64,
+    started: &[Token],
+) -> Fallible<()> {
     let ids: Vec<Uuid> = started.iter().map(|token| uuid(token.id)).collect();
     let claims: Vec<i64> = started.iter().map(|token| token.claims.into()).collect();
     let row = tx

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio_postgres::{AsyncMessage, Client};
 use towpath_core::Result;
+use towpath_core::store::Topic;
 
 use super::connection::{Wire, dial, timed_out};
 use super::driver::Shop;
@@ -58,6 +59,8 @@ async fn listen_once(shared: &Shared, failures: &mut u32) -> Result<()> {
         loop {
             tokio::time::sleep(ASK_EVERY).await;
             ask(shared, &client, "SELECT 1").await?;
+            // Whoever should have rung may have died: subscribers look now and then by themselves.
+            shared.bells.ring_one(Topic::Publish);
         }
     };
     tokio::select! {

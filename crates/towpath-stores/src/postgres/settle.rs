@@ -1,6 +1,6 @@
 //! Settle: ends attempts under their tokens.
 //!
-//! Plain successes, which is nearly all there is, go through one function that neither locks nor writes the
+//! Plain successes (no callbacks, no linked locks), which is nearly all there is, go through one function that neither locks nor writes the
 //! messages' own rows. All other ends are decided here under locks, in the same transaction.
 
 use std::collections::HashSet;
@@ -20,6 +20,7 @@ use super::bodies::keep_millis;
 use super::claim::{self, CLAIM};
 use super::columns::uuid;
 use super::error::Fallible;
+use super::lock::{check_linked, release_linked};
 use super::moved::ResultColumns;
 use super::moves::{Held, Place, check_batch};
 use super::row::Row;
@@ -90,7 +91,12 @@ fn parted(items: &[Settle]) -> (Vec<usize>, Vec<usize>) {
     if !items.iter().all(|item| seen.insert(item.token.id)) {
         return (Vec::new(), (0..items.len()).collect());
     }
-    let is_plain = |at: &usize| matches!(&items[*at].verdict, Verdict::Done { callbacks, .. } if callbacks.is_empty());
+    let is_plain = |at: &usize| {
+        let item = &items[*at];
+        let ends_alone =
+            matches!(&item.verdict, Verdict::Done { callbacks, .. } if callbacks.is_empty());
+        ends_alone && item.unlock.is_empty()
+    };
     let (mut plain, other): (Vec<usize>, Vec<usize>) = (0..items.len()).partition(is_plain);
     plain.sort_unstable_by_key(|at| items[*at].token.id);
     (plain, other)
@@ -230,6 +236,8 @@ impl<'a> Ending<'a, '_> {
             .unzip();
         // One that is known already is passed over: the attempt that first submitted it was repeated.
         insert(tx, &drafts, &lines).await?;
+        let ended = other.iter().filter(|at| self.answers[**at].is_ok());
+        release_linked(tx, ended.map(|at| &self.items[*at])).await?;
         let claimed = match claim {
             Some(claim) => claim::ask(tx, claim).await?,
             None => Vec::new(),
@@ -257,6 +265,9 @@ fn end_one(
     item: &Settle,
 ) -> Fallible<Result<()>> {
     let token = item.token;
+    if let Err(refused) = check_linked(item) {
+        return Ok(Err(refused));
+    }
     let lost = Ok(Err(lease_lost(incarnation, token)));
     let (Some(worker), Ok(mut row)) = (held.alive, held.find(token.id)) else {
         return lost;

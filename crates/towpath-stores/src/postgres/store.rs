@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use towpath_core::message::Record;
 use towpath_core::store::{
-    Answer, Audit, Brief, Capabilities, Claim, Cursor, Finding, LeaseKeeper, List, Note, Promoted,
-    Pruned, QueueRecord, Rescued, ResultRead, Retention, Revoked, SettleRequest, Settled, Standing,
-    StateCounts, Store, Topic, Update, Watch, Window, WorkerCard, WorkerRecord,
+    Answer, Audit, Brief, Capabilities, Claim, Cursor, Finding, KvStore, LeaseKeeper, List,
+    LockStore, Note, Promoted, Pruned, QueueRecord, Rescued, ResultRead, Retention, Revoked,
+    SettleRequest, Settled, Standing, StateCounts, Store, Topic, Update, Watch, Window, WorkerCard,
+    WorkerRecord,
 };
 use towpath_core::{
     Clock, Draft, Error, IncarnationId, Kind, Message, MessageId, QueueName, Result, StoreUrl,
@@ -157,7 +158,7 @@ impl PostgresStore {
     }
 
     /// Has a verb done on the driver.
-    fn verb<T: Send + 'static>(
+    pub(super) fn verb<T: Send + 'static>(
         &self,
         verb: impl AsyncFn(&Tx<'_>) -> Fallible<T> + Send + 'static,
     ) -> Answer<'_, T> {
@@ -169,7 +170,7 @@ impl PostgresStore {
     }
 
     /// The driver, started unless it runs.
-    fn driver(&self) -> Result<Arc<Driver>> {
+    pub(super) fn driver(&self) -> Result<Arc<Driver>> {
         let mut driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner);
         self.shared.check_open()?;
         if let Some(driver) = &*driver {
@@ -178,6 +179,10 @@ impl PostgresStore {
         let started = Arc::new(Driver::start(&self.shared, "towpath-postgres", BOUNDS)?);
         *driver = Some(started.clone());
         Ok(started)
+    }
+
+    pub(super) fn shared(&self) -> Arc<Shared> {
+        self.shared.clone()
     }
 
     /// Starts to listen for other processes, unless that was done.
@@ -204,6 +209,8 @@ impl Drop for PostgresStore {
     /// The thread is not waited for: it ends once it has done what was brought.
     fn drop(&mut self) {
         drop(self.end());
+        // Who listens to a channel may outlive the store, and is to learn of it.
+        self.shared.bells.ring_all();
     }
 }
 
@@ -360,6 +367,14 @@ impl Store for PostgresStore {
     fn watch(&self, topic: Topic) -> Box<dyn Watch> {
         self.listen();
         self.shared.bells.watch(topic)
+    }
+
+    fn kv(&self) -> &dyn KvStore {
+        self
+    }
+
+    fn locks(&self) -> &dyn LockStore {
+        self
     }
 
     fn close(&self) -> Answer<'_, ()> {

@@ -68,6 +68,10 @@ impl Bells {
         }
     }
 
+    pub(super) fn ring_one(&self, topic: Topic) {
+        self.0[topic as usize].send_replace(());
+    }
+
     pub(super) fn ring_all(&self) {
         self.ring(Rings(u8::MAX));
     }

@@ -1,0 +1,4 @@
+-- The first members of set $2 of bucket $1, at most $3.
+SELECT m.score, m.member FROM member AS m
+WHERE m.bucket = $1 AND m.name = $2 AND m.score > '-Infinity'
+ORDER BY m.score, m.member LIMIT $3
