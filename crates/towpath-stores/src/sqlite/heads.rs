@@ -132,11 +132,11 @@ impl Head {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sqlite::schema;
 
     fn table(rows: &[(i64, i64, i64, i64)]) -> Connection {
         let db = Connection::open_in_memory().unwrap();
-        db.execute_batch(include_str!("migrations/0001-first.sql"))
-            .unwrap();
+        schema::make(&db);
         for row in rows {
             db.execute("INSERT INTO ready VALUES (?1, ?2, ?3, ?4)", *row)
                 .unwrap();

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Read `store` for the verbs, `writer` for group commit, `tx` for what a verb works with, and
-//! `migrations/0001-first.sql` for what is in the file. Every verb is one file; `moves` holds what
+//! `migrations/` for what is in the file. Every verb is one file; `moves` holds what
 //! they share: how a message leaves one place and comes to another.
 
 mod attempts;

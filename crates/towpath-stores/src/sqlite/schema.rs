@@ -17,6 +17,14 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002-values-and-locks.sql"),
 ];
 
+/// Makes the tables in an empty database, for tests of what is below the store.
+#[cfg(test)]
+pub(super) fn make(db: &Connection) {
+    for step in MIGRATIONS {
+        db.execute_batch(step).expect("the migrations are sound");
+    }
+}
+
 /// The version that this build reads and writes.
 pub(super) fn version() -> i64 {
     i64::try_from(MIGRATIONS.len()).expect("a handful of migrations")

@@ -35,6 +35,7 @@ mod tests {
 
     use super::*;
     use crate::sqlite::connection::keep_plans;
+    use crate::sqlite::schema;
 
     #[test]
     fn a_statement_begins_after_its_comments() {
@@ -49,8 +50,7 @@ mod tests {
     fn no_statement_is_planned_anew_at_each_use() {
         let db = Connection::open_in_memory().unwrap();
         keep_plans(&db).unwrap();
-        db.execute_batch(include_str!("migrations/0001-first.sql"))
-            .unwrap();
+        schema::make(&db);
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/sqlite/sql");
         let mut planned_anew = Vec::new();
         for file in std::fs::read_dir(folder).unwrap() {

@@ -148,7 +148,7 @@ async fn a_live_store_writes_nothing_once_a_newer_program_has_migrated_it() {
     let newer = place.raw();
     newer
         .execute_batch(
-            "BEGIN; ALTER TABLE message ADD COLUMN tenant TEXT; PRAGMA user_version = 2; COMMIT",
+            "BEGIN; ALTER TABLE message ADD COLUMN tenant TEXT; PRAGMA user_version = 99; COMMIT",
         )
         .unwrap();
     let content = place.number("SELECT MAX(n) FROM message");
@@ -170,7 +170,7 @@ async fn a_live_store_writes_nothing_once_a_newer_program_has_migrated_it() {
             assert_eq!(error.kind(), Kind::Incompatible, "{error}");
             let text = error.to_string();
             assert!(
-                text.contains("the store has schema 2") && text.contains("restart it"),
+                text.contains("the store has schema 99") && text.contains("restart it"),
                 "{text}"
             );
         }
@@ -180,7 +180,7 @@ async fn a_live_store_writes_nothing_once_a_newer_program_has_migrated_it() {
     // The newer program is taken back before it wrote anything of its own.
     newer
         .execute_batch(
-            "BEGIN; ALTER TABLE message DROP COLUMN tenant; PRAGMA user_version = 1; COMMIT",
+            "BEGIN; ALTER TABLE message DROP COLUMN tenant; PRAGMA user_version = 2; COMMIT",
         )
         .unwrap();
     let released = release(&worker, message.token()).await;

@@ -3,7 +3,9 @@
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};
 
+use towpath_core::store::{LockRequest, Locked};
 use towpath_core::{Kind, StoreUrl};
+use towpath_stores::conformance::Worker;
 use towpath_stores::sqlite::SqliteStore;
 
 use super::place::{Place, submit};
@@ -158,7 +160,44 @@ async fn the_schema_says_whose_it_is_and_which() {
     let place = Place::new();
     place.store().counts().await.unwrap();
     assert_eq!(place.number("PRAGMA application_id"), 0x546f_7750);
-    assert_eq!(place.number("PRAGMA user_version"), 1);
+    assert_eq!(place.number("PRAGMA user_version"), 2);
+}
+
+#[tokio::test]
+async fn a_store_of_the_first_schema_is_brought_up_to_date_with_all_it_has() {
+    let place = Place::new();
+    place
+        .raw()
+        .execute_batch("PRAGMA journal_mode = WAL")
+        .unwrap();
+    place
+        .raw()
+        .execute_batch(concat!(
+            include_str!("../../../src/sqlite/migrations/0001-first.sql"),
+            "PRAGMA application_id = 0x546f7750; PRAGMA user_version = 1;
+             INSERT INTO namespace (name) VALUES ('towpath');
+             INSERT INTO line (ns, queue, task, live) VALUES (1, 'default', 't', 1);
+             INSERT INTO message (n, id, line, scheduled, priority, due, submitted, payload)
+               VALUES (1, x'0195f5c07f3e70008000000000000001', 1, 0, 0, 1, 1, x'5b5d');
+             INSERT INTO ready (line, priority, due, n) VALUES (1, 0, 1, 1);"
+        ))
+        .unwrap();
+    let store = place.store();
+    let worker = Worker::join(store.clone()).await;
+    let message = worker.claim_one().await;
+    assert_eq!(
+        message.id.to_string(),
+        "0195f5c0-7f3e-7000-8000-000000000001"
+    );
+    let request = LockRequest {
+        name: "l".try_into().unwrap(),
+        owner: "o".try_into().unwrap(),
+        ttl: None,
+    };
+    let taken = store.locks().lock(request).await.unwrap();
+    assert!(matches!(taken, Locked::Taken(_)));
+    assert_eq!(store.doctor().await.unwrap(), []);
+    assert_eq!(place.number("PRAGMA user_version"), 2);
 }
 
 #[cfg(unix)]
