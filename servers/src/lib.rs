@@ -5,12 +5,14 @@
 //! [`REDIS_URL`] and [`POSTGRES_URL`]; tests that stop, freeze or kill a server start their own. Nothing
 //! here knows of Towpath: what is inside a server is the business of its test.
 
+mod authority;
 mod place;
 mod postgres;
 mod process;
 mod programs;
 mod redis;
 
+pub use authority::{Authority, Certificate};
 pub use postgres::PostgresServer;
 pub use programs::{Missing, install, missing};
 pub use redis::RedisServer;

@@ -1,15 +1,14 @@
 //! A Postgres server of a test's own.
 
-use std::ffi::OsStr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 
 use crate::place::Place;
-use crate::process::Process;
+use crate::process::{Process, succeed};
 use crate::programs::find;
 
 /// How often another port is tried when somebody else took the one that was free.
@@ -189,7 +188,7 @@ impl PostgresServer {
 }
 
 /// Who runs Postgres: the user `postgres`, else `nobody`; `None` when we are not root anyway.
-fn unprivileged() -> Result<Option<(u32, u32)>> {
+pub(crate) fn unprivileged() -> Result<Option<(u32, u32)>> {
     if !rustix::process::geteuid().is_root() {
         return Ok(None);
     }
@@ -205,17 +204,6 @@ fn unprivileged() -> Result<Option<(u32, u32)>> {
         Some(ids) => Ok(Some(ids)),
         None => bail!("there is neither a user postgres nor a user nobody to run Postgres as"),
     }
-}
-
-fn succeed(mut command: Command) -> Result<()> {
-    let output = command.stdin(Stdio::null()).output()?;
-    if !output.status.success() {
-        let program = Path::new(command.get_program());
-        let name = program.file_name().map(OsStr::to_string_lossy);
-        let said = String::from_utf8_lossy(&output.stderr);
-        bail!("{} failed: {said}", name.unwrap_or_default());
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! A server's process: started, awaited until it answers, signalled, and ended with its handle.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -60,6 +61,18 @@ impl Process {
         self.signal(signal)?;
         self.child.wait().context("failed to wait for a server")
     }
+}
+
+/// Runs a program that does its work and ends.
+pub(crate) fn succeed(mut command: Command) -> Result<()> {
+    let output = command.stdin(Stdio::null()).output()?;
+    if !output.status.success() {
+        let program = Path::new(command.get_program());
+        let name = program.file_name().map(OsStr::to_string_lossy);
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("{} failed: {said}", name.unwrap_or_default());
+    }
+    Ok(())
 }
 
 impl Drop for Process {

@@ -7,6 +7,7 @@
 //! * `sqlite` (feature `sqlite`): one file on this machine, for several processes.
 //! * `redis` (feature `redis`): a Redis or Valkey server, for many machines.
 //! * `postgres` (feature `postgres`): a Postgres server, for many machines.
+//! * `tls` (feature `tls`): encryption on the way to a server.
 //! * `conformance` (feature `conformance`): one named case per promise of the contract, for any store.
 //! * `faulty` (feature `conformance`): a wrapper that fails or crashes at the n-th call.
 //! * [`yardstick`] (feature `yardstick`): the bare loops beside which `towpath bench` measures a store.
@@ -25,6 +26,8 @@ pub mod postgres;
 pub mod redis;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod tls;
 
 use std::sync::Arc;
 

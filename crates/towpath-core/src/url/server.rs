@@ -4,6 +4,7 @@ use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
+use super::tls::Tls;
 use crate::error::{Error, Result};
 
 /// Most hosts that one URL may name.
@@ -49,6 +50,7 @@ pub struct Server {
     password: Option<Secret>,
     hosts: Vec<Host>,
     database: Option<String>,
+    pub(super) tls: Option<Tls>,
 }
 
 impl Server {
@@ -70,6 +72,11 @@ impl Server {
     /// The database.
     pub fn database(&self) -> Option<&str> {
         self.database.as_deref()
+    }
+
+    /// That the way there is encrypted; `None` where it is not.
+    pub fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
     }
 
     /// Reads what stands between `scheme:` and the settings.
@@ -100,6 +107,7 @@ impl Server {
             password: password.map(Secret),
             hosts: parse_hosts(scheme, hosts)?,
             database: decode("database", database)?,
+            tls: None,
         })
     }
 

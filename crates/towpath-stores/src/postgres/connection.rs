@@ -4,12 +4,13 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use tokio_postgres::config::TargetSessionAttrs;
+use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Config, Connection, NoTls, Row, Socket, Statement};
+use tokio_postgres::{Client, Config, Connection, Row, Socket, Statement};
 use towpath_core::url::{Scheme, Secret, Server};
 use towpath_core::{Error, Kind, Result, StoreUrl};
 
+use super::encryption::{Encrypted, Encryption, encryption};
 use super::error::{Fallible, translate};
 use super::migrate;
 
@@ -37,6 +38,7 @@ pub(super) struct Place {
     pub(super) url: StoreUrl,
     pub(super) schema: String,
     config: Config,
+    encryption: Encryption,
 }
 
 impl Place {
@@ -51,6 +53,7 @@ impl Place {
             url: url.clone(),
             schema,
             config: config(server),
+            encryption: encryption(url, server.tls())?,
         })
     }
 
@@ -99,6 +102,10 @@ fn config(server: &Server) -> Config {
     }
     config
         .dbname(server.database().unwrap_or(user))
+        .ssl_mode(match server.tls() {
+            Some(_) => SslMode::Require,
+            None => SslMode::Disable,
+        })
         .application_name("towpath")
         .connect_timeout(CONNECT)
         .keepalives(true)
@@ -112,14 +119,18 @@ pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-pub(super) type Wire = Connection<Socket, tokio_postgres::tls::NoTlsStream>;
+pub(super) type Wire = Connection<Socket, Encrypted>;
 
 /// Connects, without preparing the session. Whoever calls it drives the wire.
 pub(super) async fn dial(place: &Place) -> Result<(Client, Wire)> {
     // One after the other is asked, and each may take its time.
     let hosts = u32::try_from(place.config.get_hosts().len()).unwrap_or(u32::MAX);
     let patience = CONNECT.saturating_mul(hosts.max(1));
-    let dialled = tokio::time::timeout(patience, place.config.connect(NoTls)).await;
+    let dialled = tokio::time::timeout(
+        patience,
+        place.config.connect(Encryption::clone(&place.encryption)),
+    )
+    .await;
     match dialled {
         Ok(Ok(connected)) => Ok(connected),
         Ok(Err(error)) => Err(translate(error, &place.url)),

@@ -38,6 +38,7 @@ mod counts;
 mod damage;
 mod doctor;
 mod driver;
+mod encryption;
 mod error;
 mod expire;
 mod get;

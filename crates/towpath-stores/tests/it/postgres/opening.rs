@@ -152,3 +152,14 @@ async fn a_store_that_was_never_used_is_closed_without_a_server() {
     store.close().await.unwrap();
     assert_eq!(submit(&*store).await.unwrap_err().kind(), Kind::Stopped);
 }
+
+#[cfg(not(feature = "tls"))]
+#[test]
+fn encryption_that_is_not_in_the_build_is_told_as_such() {
+    let url: StoreUrl = "postgres://u:hunter2@h/d?sslmode=require".parse().unwrap();
+    let error = towpath_stores::postgres::PostgresStore::open(&url).unwrap_err();
+    assert_eq!(error.kind(), Kind::Unsupported);
+    let text = error.to_string();
+    assert!(text.contains("the feature `tls`"), "{text}");
+    assert!(!text.contains("hunter2"), "{text}");
+}
