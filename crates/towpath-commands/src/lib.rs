@@ -29,6 +29,7 @@ mod exit;
 mod filter;
 mod log;
 mod messages;
+mod migrate;
 mod output;
 mod prune;
 mod queues;
@@ -44,4 +45,4 @@ mod worker;
 mod workers;
 
 pub use run::{Program, Setup, main_with, run, run_blocking};
-pub use store::{Open, Yard};
+pub use store::{Migrations, Open, Yard};

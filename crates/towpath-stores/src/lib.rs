@@ -57,6 +57,21 @@ pub fn yardstick(
     }
 }
 
+/// The migrations of the store that `url` names; `None` where nobody has to apply any by hand.
+///
+/// # Errors
+///
+/// As the store says it cannot be opened.
+pub fn schema(url: &StoreUrl) -> Result<Option<Box<dyn towpath_core::store::Schema>>> {
+    match url.scheme() {
+        #[cfg(feature = "postgres")]
+        Scheme::Postgres => Ok(Some(Box::new(postgres::migrate::Migrations::of(url)?))),
+        #[cfg(not(feature = "postgres"))]
+        Scheme::Postgres => Err(not_built(url, "Postgres", "postgres")),
+        Scheme::Memory | Scheme::Sqlite | Scheme::Redis => Ok(None),
+    }
+}
+
 /// Opens the store that `url` names, with the clocks of the operating system.
 ///
 /// # Errors

@@ -4,6 +4,7 @@ mod bulk;
 mod demo;
 mod help;
 mod input;
+mod migrate;
 mod output;
 mod program;
 mod shell;

@@ -57,17 +57,21 @@ impl Place {
         })
     }
 
-    /// The channel by which the processes of this namespace ring each other's bells. Derived, because a
-    /// channel's name is as short as a schema's and shares no room with a prefix.
+    /// The channel by which the processes of this namespace ring each other's bells.
     pub(super) fn channel(&self) -> String {
-        let hash = self
-            .schema
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-            });
-        format!("towpath_{hash:016x}")
+        channel(&self.schema)
     }
+}
+
+/// The channel of the bells of a schema. Derived, because a channel's name is as short as a schema's and shares no
+/// room with a prefix.
+pub(super) fn channel(schema: &str) -> String {
+    let hash = schema
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    format!("towpath_{hash:016x}")
 }
 
 /// Refuses a namespace that Postgres would cut, or keeps for itself.
@@ -163,7 +167,7 @@ impl Link {
         let prepare = async {
             client.batch_execute(SESSION).await?;
             if !migrated.get() {
-                migrate::ensure(&client, &place.schema).await?;
+                migrate::ensure(&client, place).await?;
                 migrated.set(true);
             }
             let schema = quoted(&place.schema);

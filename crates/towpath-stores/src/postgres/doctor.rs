@@ -16,7 +16,9 @@ pub(super) async fn examine(tx: &Tx<'_>) -> Fallible<Vec<Finding>> {
     let sql = "SELECT max(number) AS applied, current_schema()::text AS schema FROM migration";
     let row = tx.query_one(sql, &[]).await?;
     let columns = Columns(&row);
-    let (applied, known) = (columns.maybe_int("applied")?, migrate::known());
+    let applied = columns.maybe_int("applied")?;
+    let applied = applied.and_then(|applied| u32::try_from(applied).ok());
+    let known = migrate::known();
     if applied != Some(known) {
         let applied = applied.unwrap_or(0);
         findings.push(Finding {

@@ -67,6 +67,7 @@ mod standing;
 mod statement;
 mod store;
 mod submit;
+mod submit_in;
 mod sweep;
 mod tx;
 mod update;

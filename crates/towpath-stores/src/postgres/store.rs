@@ -39,7 +39,8 @@ const BOUNDS: Bounds = Bounds {
 ///
 /// Opening is lazy: the first verb connects and brings the schema up to date, and an error then names the
 /// URL. The server is Postgres 13 or newer. The user needs the right to create a schema in the database, unless
-/// the schema is there; a pooler in between has to keep a session to itself.
+/// the schema is there; with `migrate=off` in the URL opening changes nothing, and
+/// [`migrate`](super::migrate) is for somebody else. A pooler in between has to keep a session to itself.
 ///
 /// ```no_run
 /// use towpath_core::{Draft, Payload, Store, StoreUrl, TaskName};
@@ -156,8 +157,12 @@ impl PostgresStore {
         })
     }
 
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     /// Has a verb done on the driver.
-    fn verb<T: Send + 'static>(
+    pub(super) fn verb<T: Send + 'static>(
         &self,
         verb: impl AsyncFn(&Tx<'_>) -> Fallible<T> + Send + 'static,
     ) -> Answer<'_, T> {

@@ -20,10 +20,15 @@ pub(super) async fn submit(tx: &Tx<'_>, drafts: &[Draft]) -> Fallible<Vec<Result
         if accepted {
             return Ok(());
         }
-        let text = format!("message {} is already in the store", draft.id);
-        Err(Error::new(Kind::AlreadyExists, text))
+        Err(known(draft))
     };
     Ok(drafts.iter().zip(accepted).map(answer).collect())
+}
+
+/// The refusal of a message that there is already.
+pub(super) fn known(draft: &Draft) -> Error {
+    let text = format!("message {} is already in the store", draft.id);
+    Error::new(Kind::AlreadyExists, text)
 }
 
 /// Writes these drafts, whose lines are known; answers which were not known before. In one statement, or in
@@ -55,7 +60,7 @@ async fn insert_stretch(
 ) -> Fallible<()> {
     let row = tx
         .query_one(
-            "SELECT * FROM submit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+            "SELECT * FROM submit_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
             &[
                 &tx.now(),
                 &columns.ids,

@@ -255,7 +255,7 @@ fn a_file_of_authorities_that_is_none_is_told_when_the_store_is_opened() {
             format!("rediss://u:hunter2@h?sslrootcert={path}"),
         ] {
             let refused = towpath_stores::open(&url.parse().unwrap());
-            let error = refused.err().expect("no authority is in it");
+            let error = refused.expect_err("no authority is in it");
             if error.kind() == Kind::Unsupported {
                 // A build with one of the stores alone.
                 continue;

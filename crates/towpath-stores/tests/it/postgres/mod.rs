@@ -4,6 +4,8 @@
 mod clock;
 mod crowd;
 mod damage;
+mod migrations;
 mod opening;
 mod outage;
 mod place;
+mod submits;

@@ -101,8 +101,8 @@ async fn an_empty_schema_may_be_there_and_is_all_that_a_user_needs() {
     let theirs = fresh(&format!("postgres://{role}@127.0.0.1:{port}/towpath"));
 
     let error = refused(&theirs).await;
-    assert_eq!(error.kind(), Kind::Storage);
-    assert!(error.to_string().contains("grant it"), "{error}");
+    assert_eq!(error.kind(), Kind::Incompatible);
+    assert!(error.to_string().contains("towpath migrate up"), "{error}");
 
     let sql = format!("CREATE SCHEMA \"{schema}\" AUTHORIZATION {role}");
     beside.batch_execute(&sql).await.unwrap();
