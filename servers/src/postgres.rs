@@ -33,13 +33,13 @@ enum End {
 }
 
 impl PostgresServer {
-    /// A server that takes no pains to survive a loss of power of the machine.
+    /// A server as its operators leave it, with room for many connections.
     ///
     /// # Errors
     ///
     /// When there is no Postgres, or it does not answer in time.
     pub fn start() -> Result<Self> {
-        Self::start_with(&["fsync=off", "max_connections=200"])
+        Self::start_with(&["max_connections=200"])
     }
 
     /// A server with these settings, each `NAME=VALUE`.

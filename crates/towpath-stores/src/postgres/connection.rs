@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
@@ -12,7 +14,7 @@ use towpath_core::{Error, Kind, Result, StoreUrl};
 
 use super::encryption::{Encrypted, Encryption, encryption};
 use super::error::{Fallible, translate};
-use super::migrate;
+use super::{migrate, settings};
 
 /// Longest wait for one machine to take a connection and let us in.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -39,6 +41,8 @@ pub(super) struct Place {
     pub(super) schema: String,
     config: Config,
     encryption: Encryption,
+    /// Whether somebody has looked at the server's settings.
+    looked: Arc<AtomicBool>,
 }
 
 impl Place {
@@ -54,6 +58,7 @@ impl Place {
             schema,
             config: config(server),
             encryption: encryption(url, server.tls())?,
+            looked: Arc::default(),
         })
     }
 
@@ -174,6 +179,9 @@ impl Link {
             client
                 .batch_execute(&format!("SET search_path TO {schema}"))
                 .await?;
+            if !place.looked.swap(true, Ordering::Relaxed) {
+                settings::warn(&client, &place.url).await?;
+            }
             Fallible::Ok(())
         };
         match tokio::time::timeout(migrate::PATIENCE, prepare).await {

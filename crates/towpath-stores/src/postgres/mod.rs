@@ -62,6 +62,7 @@ mod rescue;
 mod results;
 mod revoke;
 mod row;
+mod settings;
 mod settle;
 mod standing;
 mod statement;

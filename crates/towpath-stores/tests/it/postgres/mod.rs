@@ -8,4 +8,5 @@ mod migrations;
 mod opening;
 mod outage;
 mod place;
+mod settings;
 mod submits;
