@@ -135,6 +135,31 @@ impl PostgresServer {
         self.end(End::Immediate)
     }
 
+    /// Freezes it with all its sessions, as a machine that hangs: connections stay, and nothing is answered.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be signalled.
+    pub fn freeze(&self) -> Result<()> {
+        self.signal_all(Signal::STOP)
+    }
+
+    /// Lets a frozen one go on.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be signalled.
+    pub fn thaw(&self) -> Result<()> {
+        self.signal_all(Signal::CONT)
+    }
+
+    fn signal_all(&self, signal: Signal) -> Result<()> {
+        match &self.process {
+            Some(process) => process.signal_family(signal),
+            None => bail!("the server does not run"),
+        }
+    }
+
     fn end(&mut self, end: End) -> Result<()> {
         let signal = match end {
             End::Fast => Signal::INT,

@@ -56,6 +56,20 @@ impl Process {
         kill_process(Pid::from_child(&self.child), signal).context("failed to signal a server")
     }
 
+    /// Signals it, and then its children: none is born meanwhile if it is stopped.
+    pub(crate) fn signal_family(&self, signal: Signal) -> Result<()> {
+        self.signal(signal)?;
+        let id = self.child.id();
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
+        for child in children.split_whitespace() {
+            let pid = child.parse().ok().and_then(Pid::from_raw);
+            let pid = pid.context("a child of a server has no number")?;
+            // One that has just ended hears nothing.
+            let _already_gone = kill_process(pid, signal);
+        }
+        Ok(())
+    }
+
     /// Sends the signal and waits for the end.
     pub(crate) fn end(mut self, signal: Signal) -> Result<ExitStatus> {
         self.signal(signal)?;

@@ -64,7 +64,8 @@ pub enum Migration {
 ///
 /// `redis://` (or `valkey://`, which is the same) and `postgres://` (or `postgresql://`) take
 /// `[USER[:PASSWORD]@]HOST[:PORT][,HOST[:PORT]…][/DATABASE]`, with any byte of user, password and database
-/// written as `%XX` where it has a meaning of its own. The password is never printed, so such a URL is
+/// written as `%XX` where it has a meaning of its own. A host of Postgres that begins with `%2F` is the directory of
+/// a socket of this machine. The password is never printed, so such a URL is
 /// the one thing that is not read again as it was.
 ///
 /// The way to a server is encrypted, and its certificate verified, by `rediss://` (or `valkeys://`) and by
@@ -113,6 +114,11 @@ impl StoreUrl {
     /// The URL of the SQLite store in the file `path`.
     pub fn sqlite(path: impl Into<String>) -> Self {
         Self::of(Place::File(path.into()))
+    }
+
+    /// The URL of the store on a Postgres server that was configured elsewhere.
+    pub fn postgres(server: Server) -> Self {
+        Self::of(Place::Postgres(server))
     }
 
     /// The engine.
@@ -362,6 +368,14 @@ mod tests {
             "redis://[::1]:7000,b:7001",
         );
         check("postgresql://u:hunter2@h/a%2Fb", "postgres://u@h/a%2Fb");
+        let socket = "postgres://u@%2Frun%2Fpostgresql:5433/d";
+        check(socket, socket);
+        let read: StoreUrl = socket.parse().unwrap();
+        let host = &read.server().unwrap().hosts()[0];
+        assert_eq!(
+            (host.name.as_str(), host.port),
+            ("/run/postgresql", Some(5433))
+        );
     }
 
     #[test]
@@ -465,6 +479,8 @@ mod tests {
         check("redis://h:70000", "port");
         check("redis://[::1]x", "port");
         check("redis://a b", "without blanks");
+        check("redis://u:hunter2@%2Frun", "only Postgres");
+        check("postgres://%2Fa%20b", "without blanks");
         check("redis://u:hunter2@h/one", "number");
         check("redis://u:12/hunter2@h/0", "%2F");
         check("postgres://u:12/hunter2@h/db", "%2F");

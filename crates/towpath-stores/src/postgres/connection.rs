@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio_postgres::config::{SslMode, TargetSessionAttrs};
+use tokio_postgres::config::{self, SslMode, TargetSessionAttrs};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, Connection, Row, Socket, Statement};
-use towpath_core::url::{Scheme, Secret, Server};
-use towpath_core::{Error, Kind, Result, StoreUrl};
+use towpath_core::url::{Host, Scheme, Secret, Server, Tls};
+use towpath_core::{Error, Kind, Namespace, Result, StoreUrl};
 
 use super::encryption::{Encrypted, Encryption, encryption};
 use super::error::{Fallible, translate};
@@ -51,15 +51,34 @@ impl Place {
             let text = format!("{url}: this is no URL of a Postgres store; write postgres://HOST");
             return Err(Error::new(Kind::Unsupported, text));
         };
+        Self::new(url.clone(), config(server), server.tls())
+    }
+
+    fn new(url: StoreUrl, mut config: Config, tls: Option<&Tls>) -> Result<Self> {
         let schema = url.namespace().as_str().to_owned();
-        check_schema(&schema).map_err(|error| error.about(url))?;
+        check_schema(&schema).map_err(|error| error.about(&url))?;
+        complete(&mut config);
+        config.ssl_mode(match tls {
+            Some(_) => SslMode::Require,
+            None => SslMode::Disable,
+        });
         Ok(Self {
-            url: url.clone(),
             schema,
-            config: config(server),
-            encryption: encryption(url, server.tls())?,
+            config,
+            encryption: encryption(&url, tls)?,
             looked: Arc::default(),
+            url,
         })
+    }
+
+    /// A place that somebody has configured for the client itself.
+    pub(super) fn of_config(config: Config, namespace: Namespace) -> Result<Self> {
+        let tls = match config.get_ssl_mode() {
+            SslMode::Require => Some(Tls::default()),
+            _ => None,
+        };
+        let url = StoreUrl::postgres(shown(&config)?).with_namespace(namespace);
+        Self::new(url, config, tls.as_ref())
     }
 
     /// The channel by which the processes of this namespace ring each other's bells.
@@ -100,27 +119,48 @@ fn config(server: &Server) -> Config {
     for host in server.hosts() {
         config.host(&host.name).port(host.port.unwrap_or(5432));
     }
-    if server.hosts().len() > 1 {
-        // They stand in for each other: the one that writes is wanted.
-        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
-    }
     let user = server.user().unwrap_or("postgres");
     config.user(user);
     if let Some(password) = server.password().map(Secret::reveal) {
         config.password(password);
     }
+    config.dbname(server.database().unwrap_or(user));
     config
-        .dbname(server.database().unwrap_or(user))
-        .ssl_mode(match server.tls() {
-            Some(_) => SslMode::Require,
-            None => SslMode::Disable,
-        })
-        .application_name("towpath")
-        .connect_timeout(CONNECT)
-        .keepalives(true)
-        .keepalives_idle(UNACKNOWLEDGED)
-        .tcp_user_timeout(UNACKNOWLEDGED);
-    config
+}
+
+/// Sets what nobody has set.
+fn complete(config: &mut Config) {
+    if config.get_hosts().len() > 1 && config.get_target_session_attrs() == TargetSessionAttrs::Any
+    {
+        // They stand in for each other: the one that writes is wanted.
+        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+    }
+    if config.get_application_name().is_none() {
+        config.application_name("towpath");
+    }
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(CONNECT);
+    }
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(UNACKNOWLEDGED);
+    }
+    config.keepalives(true).keepalives_idle(UNACKNOWLEDGED);
+}
+
+/// What is shown of a server that was configured for the client: all but its password.
+fn shown(config: &Config) -> Result<Server> {
+    let ports = config.get_ports();
+    let port = |at: usize| ports.get(at).or(ports.first()).copied();
+    let hosts = config.get_hosts().iter().enumerate();
+    let hosts = hosts.map(|(at, host)| Host {
+        name: match host {
+            config::Host::Tcp(name) => name.clone(),
+            #[cfg(unix)]
+            config::Host::Unix(path) => path.to_string_lossy().into_owned(),
+        },
+        port: port(at),
+    });
+    Server::new(config.get_user(), hosts.collect(), config.get_dbname())
 }
 
 /// An identifier as it stands in a statement.
@@ -248,6 +288,26 @@ mod tests {
         check("information_schema", "Postgres itself");
         assert_eq!(place("postgres://h?namespace=a\"b").unwrap().schema, "a\"b");
         assert_eq!(quoted("a\"b"), "\"a\"\"b\"");
+    }
+
+    #[test]
+    fn of_a_configuration_all_but_the_password_is_shown() {
+        let check = |text: &str, expected: &str| {
+            let config: Config = text.parse().unwrap();
+            let place = Place::of_config(config, Namespace::default()).unwrap();
+            assert_eq!(place.url.to_string(), expected);
+            assert!(!format!("{place:?}").contains("hunter2"), "{place:?}");
+        };
+        check(
+            "host=a,b port=5433 user=u password=hunter2 dbname=d",
+            "postgres://u@a:5433,b:5433/d",
+        );
+        check(
+            "host=/run/postgresql user=u",
+            "postgres://u@%2Frun%2Fpostgresql",
+        );
+        let nowhere = Place::of_config(Config::new(), Namespace::default());
+        assert_eq!(nowhere.unwrap_err().kind(), Kind::Invalid);
     }
 
     #[test]

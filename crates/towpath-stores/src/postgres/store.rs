@@ -11,8 +11,8 @@ use towpath_core::store::{
     StateCounts, Store, Topic, Update, Watch, Window, WorkerCard, WorkerRecord,
 };
 use towpath_core::{
-    Clock, Draft, Error, IncarnationId, Kind, Message, MessageId, QueueName, Result, StoreUrl,
-    Timestamp, Token,
+    Clock, Draft, Error, IncarnationId, Kind, Message, MessageId, Namespace, QueueName, Result,
+    StoreUrl, Timestamp, Token,
 };
 
 use super::connection::Place;
@@ -143,10 +143,41 @@ impl PostgresStore {
         Self::new(url, Some(clock))
     }
 
+    /// The store in the schema `namespace` of the database that `config` leads to: for what a URL cannot say, such as
+    /// options of the session, or an application's name. Nothing is opened yet.
+    ///
+    /// The store has connections of its own and takes none from a pool: each is told how to plan and how long to
+    /// wait, and keeps what it has prepared, so a connection that others use as well would be no use to either.
+    /// `SslMode::Require` is encrypted and verified with the authorities that the system trusts; with any other mode
+    /// nothing is encrypted. What is not set and has a good value, such as the time to connect, is set.
+    ///
+    /// ```
+    /// use towpath_core::{Namespace, Store};
+    /// use towpath_stores::postgres::PostgresStore;
+    ///
+    /// let mut config = tokio_postgres::Config::new();
+    /// config.host("db.example.com").user("jobs").password("secret").dbname("app");
+    /// config.options("-c search_path=nowhere");
+    /// let store = PostgresStore::from_config(config, Namespace::new("mail")?)?;
+    /// assert_eq!(store.url(), "postgres://jobs@db.example.com/app?namespace=mail");
+    /// # Ok::<(), towpath_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](PostgresStore::open), and [`Kind::Invalid`] when `config` names no host.
+    pub fn from_config(config: tokio_postgres::Config, namespace: Namespace) -> Result<Self> {
+        Ok(Self::at(Place::of_config(config, namespace)?, None))
+    }
+
     fn new(url: &StoreUrl, clock: Option<Arc<dyn Clock>>) -> Result<Self> {
-        Ok(Self {
+        Ok(Self::at(Place::of(url)?, clock))
+    }
+
+    fn at(place: Place, clock: Option<Arc<dyn Clock>>) -> Self {
+        Self {
             shared: Arc::new(Shared {
-                place: Place::of(url)?,
+                place,
                 clock,
                 bells: Bells::new(),
                 retention: Mutex::default(),
@@ -154,7 +185,7 @@ impl PostgresStore {
             }),
             driver: Mutex::default(),
             listening: AtomicBool::new(false),
-        })
+        }
     }
 
     pub(super) fn shared(&self) -> &Shared {
