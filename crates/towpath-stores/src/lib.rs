@@ -50,6 +50,8 @@ pub fn yardstick(
     match url.scheme() {
         #[cfg(feature = "sqlite")]
         Scheme::Sqlite => sqlite::yardstick::open(url, bare).map(Some),
+        #[cfg(feature = "postgres")]
+        Scheme::Postgres => postgres::yardstick::open(url, bare).map(Some),
         _ => {
             let _no_engine = bare;
             Ok(None)

@@ -27,7 +27,7 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 /// The planner is told to do as the statements were written, in nested loops over indexes: tables that are
 /// empty now and have a million rows a minute later would else be read by plans made for empty ones. It plans
 /// each statement once, not at each use.
-const SESSION: &str = "\
+pub(super) const SESSION: &str = "\
 SET statement_timeout = '20s'; SET lock_timeout = '10s'; \
 SET idle_in_transaction_session_timeout = '10s'; SET client_min_messages = 'warning'; \
 SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; \

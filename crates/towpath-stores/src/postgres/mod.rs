@@ -74,5 +74,7 @@ mod tx;
 mod update;
 mod watch;
 mod workers;
+#[cfg(feature = "yardstick")]
+pub(crate) mod yardstick;
 
 pub use store::PostgresStore;

@@ -10,3 +10,5 @@ mod outage;
 mod place;
 mod settings;
 mod submits;
+#[cfg(feature = "yardstick")]
+mod yardstick;
