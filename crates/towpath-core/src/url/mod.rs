@@ -166,7 +166,7 @@ impl StoreUrl {
     ///
     /// # Errors
     ///
-    /// [`Kind::Invalid`] when the path names no file: it is empty or contains NUL.
+    /// [`Kind::Invalid`](crate::Kind::Invalid) when the path names no file: it is empty or contains NUL.
     pub fn check(&self) -> Result<()> {
         match &self.place {
             Place::File(path) if path.is_empty() || path.contains('\0') => Err(Error::invalid(
