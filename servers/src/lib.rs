@@ -5,6 +5,7 @@
 //! [`REDIS_URL`] and [`POSTGRES_URL`]; tests that stop, freeze or kill a server start their own. Nothing
 //! here knows of Towpath: what is inside a server is the business of its test.
 
+mod authority;
 mod place;
 mod postgres;
 mod process;
@@ -12,6 +13,7 @@ mod programs;
 mod proxy;
 mod redis;
 
+pub use authority::{Authority, Certificate};
 pub use postgres::PostgresServer;
 pub use programs::{Missing, install, missing};
 pub use proxy::Proxy;

@@ -1,15 +1,14 @@
 //! A Postgres server of a test's own.
 
-use std::ffi::OsStr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 
 use crate::place::Place;
-use crate::process::Process;
+use crate::process::{Process, succeed};
 use crate::programs::find;
 
 /// How often another port is tried when somebody else took the one that was free.
@@ -34,13 +33,13 @@ enum End {
 }
 
 impl PostgresServer {
-    /// A server that takes no pains to survive a loss of power of the machine.
+    /// A server as its operators leave it, with room for many connections.
     ///
     /// # Errors
     ///
     /// When there is no Postgres, or it does not answer in time.
     pub fn start() -> Result<Self> {
-        Self::start_with(&["fsync=off", "max_connections=200"])
+        Self::start_with(&["max_connections=200"])
     }
 
     /// A server with these settings, each `NAME=VALUE`.
@@ -136,6 +135,31 @@ impl PostgresServer {
         self.end(End::Immediate)
     }
 
+    /// Freezes it with all its sessions, as a machine that hangs: connections stay, and nothing is answered.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be signalled.
+    pub fn freeze(&self) -> Result<()> {
+        self.signal_all(Signal::STOP)
+    }
+
+    /// Lets a frozen one go on.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be signalled.
+    pub fn thaw(&self) -> Result<()> {
+        self.signal_all(Signal::CONT)
+    }
+
+    fn signal_all(&self, signal: Signal) -> Result<()> {
+        match &self.process {
+            Some(process) => process.signal_family(signal),
+            None => bail!("the server does not run"),
+        }
+    }
+
     fn end(&mut self, end: End) -> Result<()> {
         let signal = match end {
             End::Fast => Signal::INT,
@@ -189,7 +213,7 @@ impl PostgresServer {
 }
 
 /// Who runs Postgres: the user `postgres`, else `nobody`; `None` when we are not root anyway.
-fn unprivileged() -> Result<Option<(u32, u32)>> {
+pub(crate) fn unprivileged() -> Result<Option<(u32, u32)>> {
     if !rustix::process::geteuid().is_root() {
         return Ok(None);
     }
@@ -205,17 +229,6 @@ fn unprivileged() -> Result<Option<(u32, u32)>> {
         Some(ids) => Ok(Some(ids)),
         None => bail!("there is neither a user postgres nor a user nobody to run Postgres as"),
     }
-}
-
-fn succeed(mut command: Command) -> Result<()> {
-    let output = command.stdin(Stdio::null()).output()?;
-    if !output.status.success() {
-        let program = Path::new(command.get_program());
-        let name = program.file_name().map(OsStr::to_string_lossy);
-        let said = String::from_utf8_lossy(&output.stderr);
-        bail!("{} failed: {said}", name.unwrap_or_default());
-    }
-    Ok(())
 }
 
 #[cfg(test)]

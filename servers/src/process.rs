@@ -1,5 +1,6 @@
 //! A server's process: started, awaited until it answers, signalled, and ended with its handle.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -55,11 +56,37 @@ impl Process {
         kill_process(Pid::from_child(&self.child), signal).context("failed to signal a server")
     }
 
+    /// Signals it, and then its children: none is born meanwhile if it is stopped.
+    pub(crate) fn signal_family(&self, signal: Signal) -> Result<()> {
+        self.signal(signal)?;
+        let id = self.child.id();
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
+        for child in children.split_whitespace() {
+            let pid = child.parse().ok().and_then(Pid::from_raw);
+            let pid = pid.context("a child of a server has no number")?;
+            // One that has just ended hears nothing.
+            let _already_gone = kill_process(pid, signal);
+        }
+        Ok(())
+    }
+
     /// Sends the signal and waits for the end.
     pub(crate) fn end(mut self, signal: Signal) -> Result<ExitStatus> {
         self.signal(signal)?;
         self.child.wait().context("failed to wait for a server")
     }
+}
+
+/// Runs a program that does its work and ends.
+pub(crate) fn succeed(mut command: Command) -> Result<()> {
+    let output = command.stdin(Stdio::null()).output()?;
+    if !output.status.success() {
+        let program = Path::new(command.get_program());
+        let name = program.file_name().map(OsStr::to_string_lossy);
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("{} failed: {said}", name.unwrap_or_default());
+    }
+    Ok(())
 }
 
 impl Drop for Process {

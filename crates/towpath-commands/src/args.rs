@@ -5,8 +5,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use crate::exit::Exit;
 use crate::run::Program;
 use crate::{
-    bench, completions, dead, demo, doctor, locks, messages, prune, queues, result, revoke, status,
-    submit, worker, workers,
+    bench, completions, dead, demo, doctor, locks, messages, migrate, prune, queues, result,
+    revoke, status, submit, worker, workers,
 };
 
 /// Durable tasks: submit messages, run workers, see what is stuck and why, and mend it.
@@ -35,6 +35,8 @@ pub(crate) struct Globals {
     /// The store, such as sqlite:jobs.db [env: TOWPATH_STORE]
     ///
     /// sqlite:PATH is a file on this machine, for several processes; memory: ends with the process.
+    /// redis://HOST (rediss: encrypted) and postgres://HOST (?sslmode=verify-full) are servers, where the
+    /// program was built with them.
     /// Without it: what the variable TOWPATH_STORE names, then the store that the program was made
     /// with; for `towpath` itself the file towpath/towpath.db in $XDG_STATE_HOME (~/.local/state).
     /// Settings follow a question mark: namespace=NAME for one application's part of the store,
@@ -90,6 +92,7 @@ pub(crate) enum Command {
     Locks(locks::Args),
     Prune(prune::Args),
     Doctor(doctor::Args),
+    Migrate(migrate::Args),
     Bench(bench::Args),
     #[command(name = bench::PEER_COMMAND, hide = true)]
     BenchPeer(bench::PeerArgs),

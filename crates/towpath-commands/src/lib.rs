@@ -30,6 +30,7 @@ mod filter;
 mod locks;
 mod log;
 mod messages;
+mod migrate;
 mod output;
 mod prune;
 mod queues;
@@ -45,4 +46,4 @@ mod worker;
 mod workers;
 
 pub use run::{Program, Setup, main_with, run, run_blocking};
-pub use store::{Open, Yard};
+pub use store::{Migrations, Open, Yard};

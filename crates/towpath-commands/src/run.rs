@@ -11,10 +11,10 @@ use crate::args::{Cli, Command, Globals, command_of};
 use crate::env::{Env, invocation};
 use crate::exit::{Exit, Failure, Result};
 use crate::output::Out;
-use crate::store::{self, Base, Open, Yard};
+use crate::store::{self, Base, Migrations, Open, Yard};
 use crate::{
-    bench, completions, dead, demo, doctor, locks, log, messages, prune, queues, result, revoke,
-    status, submit, worker, workers,
+    bench, completions, dead, demo, doctor, locks, log, messages, migrate, prune, queues, result,
+    revoke, status, submit, worker, workers,
 };
 
 /// What a program hands over besides its app.
@@ -24,6 +24,8 @@ pub struct Setup {
     pub open: Open,
     /// How to open a bare loop to measure a store beside, where there is one.
     pub yardstick: Yard,
+    /// How to reach the migrations of a store, where it has some.
+    pub schema: Migrations,
     /// What the program is called.
     pub program: Program,
 }
@@ -125,6 +127,11 @@ async fn dispatch(base: Base, setup: Setup, cli: Cli, command: clap::Command) ->
             let run = bench::run_peer(args, setup, store::named(store.as_deref())?, &out);
             return flushed(Box::pin(run).await, &out);
         }
+        // Must not open the store, which would migrate it.
+        Command::Migrate(args) => {
+            let url = base.url(store.as_deref())?;
+            return flushed(migrate::run(args, &url, setup.schema, &out).await, &out);
+        }
         command => command,
     };
     let (app, store_url) = base.open(store.as_deref(), setup.open)?;
@@ -162,8 +169,11 @@ async fn perform(command: Command, env: &Env) -> Result {
         Command::Locks(args) => locks::run(args, env).await,
         Command::Prune(args) => prune::run(args, env).await,
         Command::Doctor(args) => doctor::run(args, env).await,
-        Command::Completions(_) | Command::Bench(_) | Command::BenchPeer(_) => {
-            unreachable!("needs no store of the user and was done before")
+        Command::Completions(_)
+        | Command::Bench(_)
+        | Command::BenchPeer(_)
+        | Command::Migrate(_) => {
+            unreachable!("opens no store of the user and was done before")
         }
     }
 }

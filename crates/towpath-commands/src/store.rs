@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use towpath_core::store::{Bare, Yardstick};
+use towpath_core::store::{Bare, Schema, Yardstick};
 use towpath_core::url::Scheme;
 use towpath_core::{Error, Kind, Store, StoreUrl};
 use towpath_runtime::App;
@@ -23,6 +23,9 @@ pub type Open = fn(&StoreUrl) -> towpath_core::Result<Arc<dyn Store>>;
 
 /// Opens a bare loop over the engine of the store that a URL names, if there is one.
 pub type Yard = fn(&StoreUrl, Bare) -> towpath_core::Result<Option<Box<dyn Yardstick>>>;
+
+/// The migrations of the store that a URL names, if it has any that somebody applies by hand.
+pub type Migrations = fn(&StoreUrl) -> towpath_core::Result<Option<Box<dyn Schema>>>;
 
 /// What a program has before its command line was read.
 pub(crate) enum Base {
@@ -47,6 +50,17 @@ impl Base {
             (Base::StateDirectory, None) => App::new(open(&default_store()?)?),
         };
         Ok((app, named))
+    }
+}
+
+impl Base {
+    /// The URL of the store that is meant, which is not opened.
+    pub(crate) fn url(self, flag: Option<&str>) -> Result<StoreUrl> {
+        match (named(flag)?, self) {
+            (Some(url), _) => Ok(url),
+            (None, Base::App(app)) => Ok(app.store().url().parse()?),
+            (None, Base::StateDirectory) => default_store(),
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 //! * `sqlite` (feature `sqlite`): one file on this machine, for several processes.
 //! * `redis` (feature `redis`): a Redis or Valkey server, for many machines.
 //! * `postgres` (feature `postgres`): a Postgres server, for many machines.
+//! * `tls` (feature `tls`): encryption on the way to a server.
 //! * `conformance` (feature `conformance`): one named case per promise of the contract, for any store.
 //! * `faulty` (feature `conformance`): a wrapper that fails or crashes at the n-th call.
 //! * [`yardstick`] (feature `yardstick`): the bare loops beside which `towpath bench` measures a store.
@@ -25,6 +26,8 @@ pub mod postgres;
 pub mod redis;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod tls;
 
 use std::sync::Arc;
 
@@ -47,10 +50,27 @@ pub fn yardstick(
     match url.scheme() {
         #[cfg(feature = "sqlite")]
         Scheme::Sqlite => sqlite::yardstick::open(url, bare).map(Some),
+        #[cfg(feature = "postgres")]
+        Scheme::Postgres => postgres::yardstick::open(url, bare).map(Some),
         _ => {
             let _no_engine = bare;
             Ok(None)
         }
+    }
+}
+
+/// The migrations of the store that `url` names; `None` where nobody has to apply any by hand.
+///
+/// # Errors
+///
+/// As the store says it cannot be opened.
+pub fn schema(url: &StoreUrl) -> Result<Option<Box<dyn towpath_core::store::Schema>>> {
+    match url.scheme() {
+        #[cfg(feature = "postgres")]
+        Scheme::Postgres => Ok(Some(Box::new(postgres::migrate::Migrations::of(url)?))),
+        #[cfg(not(feature = "postgres"))]
+        Scheme::Postgres => Err(not_built(url, "Postgres", "postgres")),
+        Scheme::Memory | Scheme::Sqlite | Scheme::Redis => Ok(None),
     }
 }
 

@@ -49,6 +49,7 @@ fn setup(program: Program) -> Setup {
     Setup {
         open: towpath_stores::open,
         yardstick: towpath_stores::yardstick,
+        schema: towpath_stores::schema,
         program,
     }
 }

@@ -72,7 +72,8 @@ pub use towpath_stores::sqlite::SqliteStore;
 use std::sync::Arc;
 
 /// Names the store of a URL: `memory:`, `sqlite:PATH` or `sqlite://PATH`, `redis://HOST` or
-/// `postgres://HOST` (by the features of those names), with `?namespace=NAME` and, on SQLite,
+/// `postgres://HOST` (by the features of those names; encrypted, by the feature `tls`, as `rediss://HOST` and
+/// with `?sslmode=verify-full`), with `?namespace=NAME` and, on SQLite,
 /// `?durability=normal|full`.
 ///
 /// Nothing is opened yet: the first use opens the store, and its error then names the URL.

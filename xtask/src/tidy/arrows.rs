@@ -83,7 +83,7 @@ const ARROWS: &[Arrow] = &[
     Arrow {
         from: "towpath-cli",
         to: &["towpath"],
-        tests_to: &[],
+        tests_to: &["towpath-servers"],
     },
     // Linked with what it kills; `cargo xtask soak` builds and starts it, so that xtask itself stays small.
     Arrow {

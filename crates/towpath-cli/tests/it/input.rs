@@ -187,7 +187,10 @@ fn the_url_of_a_store_is_checked_and_its_secrets_are_kept() {
             "mysql://u:hunter2@h/db",
             "is unknown; use sqlite:, redis:, postgres: or memory:",
         ),
-        ("rediss://u:hunter2@h/0", "not part of this build"),
+        (
+            "redis://u:hunter2@h/0?sslrootcert=ca.pem",
+            "without encryption; write rediss://HOST",
+        ),
         ("sqlite:", "names no file"),
         ("sqlite:x.db?color=red", "has no setting \"color\""),
         ("sqlite:x.db?durability=some", "it is normal or full"),

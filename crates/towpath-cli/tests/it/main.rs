@@ -5,6 +5,7 @@ mod demo;
 mod help;
 mod input;
 mod locks;
+mod migrate;
 mod output;
 mod program;
 mod shell;

@@ -32,6 +32,7 @@ mod kv;
 mod lease;
 mod locks;
 mod look;
+mod schema;
 mod settle;
 mod upkeep;
 mod wake;
@@ -48,6 +49,7 @@ pub use kv::{Entry, Heard, KeyRecord, KvStore, Member, Replace, Score, Subscript
 pub use lease::{Extend, LeaseKeeper, Standing, WorkerCard, WorkerRecord};
 pub use locks::{LockRecord, LockRequest, LockStore, LockToken, Locked};
 pub use look::{Cursor, LineCount, List, QueueRecord, Section, StateCounts, Window};
+pub use schema::{Schema, SchemaStatus};
 pub use settle::{Settle, SettleRequest, Settled, StoredResult, Verdict};
 pub use upkeep::{Audit, Finding, Promoted, Pruned, Rescued, Retention};
 pub use wake::{Topic, Watch};

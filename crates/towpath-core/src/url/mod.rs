@@ -2,15 +2,17 @@
 
 mod escape;
 mod server;
+mod settings;
+mod tls;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::name::Namespace;
 use escape::{escape, unescape};
 pub use server::{Host, Secret, Server};
+pub use tls::Tls;
 
 /// The engine that a URL names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +47,16 @@ pub enum Durability {
     Full,
 }
 
+/// Whether a store brings its schema up to date by itself when it is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Migration {
+    /// Yes: whoever comes first does it for all.
+    #[default]
+    Auto,
+    /// No: a schema that is missing or old is an error, and somebody else has to do it.
+    Off,
+}
+
 /// The parsed URL of a store.
 ///
 /// `sqlite:` and `sqlite://` take everything up to the first `?` as the path, character by
@@ -52,8 +64,15 @@ pub enum Durability {
 ///
 /// `redis://` (or `valkey://`, which is the same) and `postgres://` (or `postgresql://`) take
 /// `[USER[:PASSWORD]@]HOST[:PORT][,HOST[:PORT]…][/DATABASE]`, with any byte of user, password and database
-/// written as `%XX` where it has a meaning of its own. The password is never printed, so such a URL is
+/// written as `%XX` where it has a meaning of its own. A host of Postgres that begins with `%2F` is the directory of
+/// a socket of this machine. The password is never printed, so such a URL is
 /// the one thing that is not read again as it was.
+///
+/// The way to a server is encrypted, and its certificate verified, by `rediss://` (or `valkeys://`) and by
+/// `sslmode=verify-full` on Postgres; `sslmode=require` means the same, as nothing is encrypted for somebody
+/// unknown. Without it nothing is encrypted. `sslrootcert=PATH` names the authorities that are trusted, as a
+/// file of PEM; without it they are the system's. `migrate=off` on Postgres leaves the schema to whoever may
+/// change it.
 ///
 /// What would end a path or a setting too early is written `%3F` for `?`, `%26` for `&` and `%25` for
 /// `%`. Any other `%` is just that: `a%20b` is a path of six characters. So every URL that is printed
@@ -74,6 +93,7 @@ pub struct StoreUrl {
     place: Place,
     namespace: Namespace,
     durability: Durability,
+    migration: Migration,
 }
 
 impl StoreUrl {
@@ -87,12 +107,18 @@ impl StoreUrl {
             place,
             namespace: Namespace::default(),
             durability: Durability::default(),
+            migration: Migration::default(),
         }
     }
 
     /// The URL of the SQLite store in the file `path`.
     pub fn sqlite(path: impl Into<String>) -> Self {
         Self::of(Place::File(path.into()))
+    }
+
+    /// The URL of the store on a Postgres server that was configured elsewhere.
+    pub fn postgres(server: Server) -> Self {
+        Self::of(Place::Postgres(server))
     }
 
     /// The engine.
@@ -131,11 +157,16 @@ impl StoreUrl {
         self.durability
     }
 
+    /// Whether the store brings its schema up to date by itself.
+    pub fn migration(&self) -> Migration {
+        self.migration
+    }
+
     /// Whether a store can be there.
     ///
     /// # Errors
     ///
-    /// [`Kind::Invalid`] when the path names no file: it is empty or contains NUL.
+    /// [`Kind::Invalid`](crate::Kind::Invalid) when the path names no file: it is empty or contains NUL.
     pub fn check(&self) -> Result<()> {
         match &self.place {
             Place::File(path) if path.is_empty() || path.contains('\0') => Err(Error::invalid(
@@ -149,6 +180,13 @@ impl StoreUrl {
     #[must_use]
     pub fn with_namespace(mut self, namespace: Namespace) -> Self {
         self.namespace = namespace;
+        self
+    }
+
+    /// The same store, whose schema is brought up to date by itself or not.
+    #[must_use]
+    pub fn with_migration(mut self, migration: Migration) -> Self {
+        self.migration = migration;
         self
     }
 
@@ -184,18 +222,13 @@ impl FromStr for StoreUrl {
                 url.check()?;
                 url
             }
-            "redis" | "valkey" => {
-                let server = Server::parse(scheme, path)?;
+            "redis" | "valkey" | "rediss" | "valkeys" => {
+                let mut server = Server::parse(scheme, path)?;
                 server.check_database_number()?;
+                server.tls = matches!(scheme, "rediss" | "valkeys").then(Tls::default);
                 Self::of(Place::Redis(server))
             }
             "postgres" | "postgresql" => Self::of(Place::Postgres(Server::parse(scheme, path)?)),
-            "rediss" | "valkeys" => {
-                return Err(Error::new(
-                    Kind::Unsupported,
-                    format!("store scheme {scheme:?}: TLS is not part of this build"),
-                ));
-            }
             _ => {
                 let shown = shown(scheme);
                 return Err(Error::invalid(format!(
@@ -217,39 +250,6 @@ fn shown(text: &str) -> String {
     format!("{start:?}")
 }
 
-impl StoreUrl {
-    fn with_settings(mut self, query: &str) -> Result<Self> {
-        let mut settings = BTreeMap::new();
-        for setting in query.split('&').filter(|setting| !setting.is_empty()) {
-            let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
-            if settings.insert(name, value).is_some() {
-                let shown = shown(name);
-                return Err(Error::invalid(format!("store URL sets {shown} twice")));
-            }
-        }
-        for (name, value) in settings {
-            match (name, value) {
-                ("namespace", value) => self.namespace = Namespace::new(unescape(value))?,
-                ("durability", "normal") => self.durability = Durability::Normal,
-                ("durability", "full") => self.durability = Durability::Full,
-                ("durability", _) => {
-                    let shown = shown(value);
-                    return Err(Error::invalid(format!(
-                        "store URL: durability is {shown}; it is normal or full"
-                    )));
-                }
-                _ => {
-                    let shown = shown(name);
-                    return Err(Error::invalid(format!(
-                        "store URL has no setting {shown}; there are namespace and durability"
-                    )));
-                }
-            }
-        }
-        Ok(self)
-    }
-}
-
 impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
@@ -262,6 +262,7 @@ impl fmt::Display for StoreUrl {
                 }
                 f.write_str(&escape(path, '?'))?;
             }
+            Place::Redis(server) if server.tls().is_some() => write!(f, "rediss:{server}")?,
             Place::Redis(server) => write!(f, "redis:{server}")?,
             Place::Postgres(server) => write!(f, "postgres:{server}")?,
         }
@@ -276,6 +277,17 @@ impl fmt::Display for StoreUrl {
         }
         if self.durability == Durability::Full {
             setting("durability", "full")?;
+        }
+        if self.migration == Migration::Off {
+            setting("migrate", "off")?;
+        }
+        if let Some(tls) = self.server().and_then(Server::tls) {
+            if self.scheme() == Scheme::Postgres {
+                setting("sslmode", "verify-full")?;
+            }
+            if let Some(path) = tls.authorities() {
+                setting("sslrootcert", path)?;
+            }
         }
         Ok(())
     }
@@ -356,6 +368,42 @@ mod tests {
             "redis://[::1]:7000,b:7001",
         );
         check("postgresql://u:hunter2@h/a%2Fb", "postgres://u@h/a%2Fb");
+        let socket = "postgres://u@%2Frun%2Fpostgresql:5433/d";
+        check(socket, socket);
+        let read: StoreUrl = socket.parse().unwrap();
+        let host = &read.server().unwrap().hosts()[0];
+        assert_eq!(
+            (host.name.as_str(), host.port),
+            ("/run/postgresql", Some(5433))
+        );
+    }
+
+    #[test]
+    fn an_encrypted_way_is_a_verified_one_and_printed_as_such() {
+        let check = |text: &str, printed: &str, authorities: Option<Option<&str>>| {
+            let url = text.parse::<StoreUrl>().unwrap();
+            let tls = url.server().unwrap().tls();
+            assert_eq!(tls.map(Tls::authorities), authorities, "{text}");
+            assert_eq!(url.to_string(), printed);
+            assert_eq!(printed.parse::<StoreUrl>().unwrap(), url);
+        };
+        check("postgres://h", "postgres://h", None);
+        check("postgres://h?sslmode=disable", "postgres://h", None);
+        let full = "postgres://h?sslmode=verify-full";
+        check(full, full, Some(None));
+        check("postgres://h?sslmode=require", full, Some(None));
+        check(
+            "postgres://h?sslrootcert=system&sslmode=require",
+            full,
+            Some(None),
+        );
+        let from_file =
+            "postgres://h?namespace=x&migrate=off&sslmode=verify-full&sslrootcert=/a%26b?.pem";
+        check(from_file, from_file, Some(Some("/a&b?.pem")));
+        check("redis://h", "redis://h", None);
+        check("valkeys://h", "rediss://h", Some(None));
+        let from_file = "rediss://h:1/0?sslrootcert=ca.pem";
+        check(from_file, from_file, Some(Some("ca.pem")));
     }
 
     #[test]
@@ -397,7 +445,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_server_that_is_printed_is_read_again_but_for_its_password(
-            scheme in "redis|valkey|postgres",
+            scheme in "redis|valkeys|postgres",
             rest in "([%/@:,a1?&=.é]|\\[|\\]|%40|%2F|hunter2){0,14}",
         ) {
             let text = format!("{scheme}://{rest}");
@@ -425,13 +473,14 @@ mod tests {
         check("sqlite://?namespace=x", "names no file");
         check("memory:x", "takes no path");
         check("mysql://u:hunter2@h/db", "\"mysql\" is unknown");
-        check("rediss://u:hunter2@h/0", "not part of this build");
         check("redis:jobs", "write redis://HOST");
         check("redis://u:hunter2@", "no host");
         check("redis://h:0x1", "port");
         check("redis://h:70000", "port");
         check("redis://[::1]x", "port");
         check("redis://a b", "without blanks");
+        check("redis://u:hunter2@%2Frun", "only Postgres");
+        check("postgres://%2Fa%20b", "without blanks");
         check("redis://u:hunter2@h/one", "number");
         check("redis://u:12/hunter2@h/0", "%2F");
         check("postgres://u:12/hunter2@h/db", "%2F");
@@ -440,9 +489,26 @@ mod tests {
         check("redis://u:12?durability=hunter2@h", "normal or full");
         check(
             "postgres://u:hunter2@h?sslcert=hunter2.pem",
-            "no setting \"sslcert\"",
+            "no setting \"sslcert\"; there are namespace, migrate, sslmode and sslrootcert",
         );
         check("postgres://u:hunter2%zz@h/db", "%");
+        check(
+            "postgres://h?sslmode=prefer",
+            "write verify-full, or disable",
+        );
+        check("postgres://h?sslmode=verify-ca", "write verify-full");
+        check("postgres://u:12?sslmode=hunter2@h", "disable, require or");
+        check("postgres://h?sslrootcert=a.pem", "add sslmode=verify-full");
+        check(
+            "postgres://h?sslmode=disable&sslrootcert=a.pem",
+            "without encryption",
+        );
+        check("postgres://h?sslmode=require&sslrootcert=", "names no file");
+        check("postgres://h?migrate=never", "auto or off");
+        check("redis://h?sslrootcert=a.pem", "write rediss://HOST");
+        check("rediss://h?sslmode=require", "of Postgres");
+        check("redis://h?migrate=off", "of Postgres");
+        check("sqlite:a.db?sslmode=require", "on a server");
         check("memory://u:hunter2@h", "takes no path");
         check("sqlite:?password=hunter2", "names no file");
         check("u/hunter2@h", "no scheme");

@@ -4,6 +4,7 @@ use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
+use super::tls::Tls;
 use crate::error::{Error, Result};
 
 /// Most hosts that one URL may name.
@@ -36,7 +37,8 @@ impl fmt::Debug for Secret {
 /// One machine of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host {
-    /// Its name or address.
+    /// Its name or address; or, on Postgres, the directory of its socket on this machine, which begins with a
+    /// slash and is written `%2F` in a URL.
     pub name: String,
     /// Its port; `None` for the usual one.
     pub port: Option<u16>,
@@ -49,9 +51,36 @@ pub struct Server {
     password: Option<Secret>,
     hosts: Vec<Host>,
     database: Option<String>,
+    pub(super) tls: Option<Tls>,
 }
 
 impl Server {
+    /// A server without a password, for [`StoreUrl::postgres`](super::StoreUrl::postgres): what is to be shown of
+    /// one that was configured elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Invalid`](crate::Kind::Invalid) when there is no host, or one that no URL can name.
+    pub fn new(user: Option<&str>, hosts: Vec<Host>, database: Option<&str>) -> Result<Self> {
+        if hosts.is_empty() || hosts.len() > HOSTS_MAX {
+            return Err(Error::invalid(format!(
+                "a server has 1 to {HOSTS_MAX} hosts, not {}",
+                hosts.len()
+            )));
+        }
+        for host in &hosts {
+            check_host(&host.name)?;
+        }
+        let text = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
+        Ok(Self {
+            user: text(user),
+            password: None,
+            hosts,
+            database: text(database),
+            tls: None,
+        })
+    }
+
     /// Who asks.
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()
@@ -70,6 +99,11 @@ impl Server {
     /// The database.
     pub fn database(&self) -> Option<&str> {
         self.database.as_deref()
+    }
+
+    /// That the way there is encrypted; `None` where it is not.
+    pub fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
     }
 
     /// Reads what stands between `scheme:` and the settings.
@@ -100,6 +134,7 @@ impl Server {
             password: password.map(Secret),
             hosts: parse_hosts(scheme, hosts)?,
             database: decode("database", database)?,
+            tls: None,
         })
     }
 
@@ -145,6 +180,12 @@ fn parse_hosts(scheme: &str, text: &str) -> Result<Vec<Host>> {
 
 fn parse_host(scheme: &str, text: &str) -> Result<Host> {
     // An address of IPv6 stands in brackets, for its colons.
+    if text
+        .get(..3)
+        .is_some_and(|start| start.eq_ignore_ascii_case("%2F"))
+    {
+        return parse_socket(scheme, text);
+    }
     let (name, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, "")) => (address, None),
         Some((address, rest)) => (address, Some(rest.strip_prefix(':').unwrap_or_default())),
@@ -158,22 +199,44 @@ fn parse_host(scheme: &str, text: &str) -> Result<Host> {
             "store URL has no host; write {scheme}://HOST"
         )));
     }
-    // It is shown on terminals.
+    check_host(name)?;
+    Ok(Host {
+        name: name.to_owned(),
+        port: port.map(parse_port).transpose()?,
+    })
+}
+
+/// A socket of this machine, by its directory.
+fn parse_socket(scheme: &str, text: &str) -> Result<Host> {
+    if !scheme.starts_with("postgres") {
+        return Err(Error::invalid(
+            "store URL: only Postgres is reached by a socket of this machine; write a host",
+        ));
+    }
+    let (path, port) = match text.split_once(':') {
+        Some((path, port)) => (path, Some(parse_port(port)?)),
+        None => (text, None),
+    };
+    let name = decode("host", path)?.unwrap_or_default();
+    check_host(&name)?;
+    Ok(Host { name, port })
+}
+
+fn parse_port(text: &str) -> Result<u16> {
+    let port = text.parse().ok().filter(|port| *port > 0);
+    port.ok_or_else(|| {
+        Error::invalid("store URL: a port is a number from 1 to 65535; write HOST:PORT")
+    })
+}
+
+/// Refuses what is no host: it is shown on terminals.
+fn check_host(name: &str) -> Result<()> {
     if name.contains(|c: char| c.is_control() || c.is_whitespace() || "[]".contains(c)) {
         return Err(Error::invalid(
             "store URL: a host is a name or an address, without blanks and brackets of its own",
         ));
     }
-    let port = match port {
-        None => None,
-        Some(port) => Some(port.parse().ok().filter(|port| *port > 0).ok_or_else(|| {
-            Error::invalid("store URL: a port is a number from 1 to 65535; write HOST:PORT")
-        })?),
-    };
-    Ok(Host {
-        name: name.to_owned(),
-        port,
-    })
+    Ok(())
 }
 
 /// All but the password, from the two slashes on.
@@ -199,7 +262,9 @@ impl fmt::Display for Server {
 
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.name.contains(':') {
+        if self.name.starts_with('/') {
+            write!(f, "{}", utf8_percent_encode(&self.name, PLAIN))?;
+        } else if self.name.contains(':') {
             write!(f, "[{}]", self.name)?;
         } else {
             f.write_str(&self.name)?;

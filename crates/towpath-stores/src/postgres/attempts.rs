@@ -79,7 +79,7 @@ impl History {
     }
 }
 
-fn encode_error(error: &AttemptError) -> Fallible<String> {
+pub(super) fn encode_error(error: &AttemptError) -> Fallible<String> {
     serde_json::to_string(error).map_err(|error| {
         Error::invalid(format!(
             "the error of an attempt cannot be written: {error}"

@@ -109,7 +109,7 @@ impl PostgresStore {
         let driver = self.driver()?;
         // Before the position is read, so that nothing is published between the two unheard.
         let watch = self.watch(Topic::Publish);
-        let shared = self.shared();
+        let shared = self.shared().clone();
         let found = {
             let channel = channel.clone();
             driver

@@ -12,7 +12,7 @@ use super::error::{Fallible, Fault};
 use super::tx::{Tx, no_lease};
 
 /// How many expired messages one claim fails in passing before it asks to be called again.
-const ASIDE_MAX: i32 = 1_000;
+pub(super) const ASIDE_MAX: i32 = 1_000;
 const _: () = assert!(ASIDE_MAX as usize == limits::UPKEEP_ROWS);
 
 pub(super) const CLAIM: &str = "SELECT * FROM claim($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";

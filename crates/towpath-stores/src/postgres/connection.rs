@@ -2,16 +2,19 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio_postgres::config::TargetSessionAttrs;
+use tokio_postgres::config::{self, SslMode, TargetSessionAttrs};
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Config, Connection, NoTls, Row, Socket, Statement};
-use towpath_core::url::{Scheme, Secret, Server};
-use towpath_core::{Error, Kind, Result, StoreUrl};
+use tokio_postgres::{Client, Config, Connection, Row, Socket, Statement};
+use towpath_core::url::{Host, Scheme, Secret, Server, Tls};
+use towpath_core::{Error, Kind, Namespace, Result, StoreUrl};
 
+use super::encryption::{Encrypted, Encryption, encryption};
 use super::error::{Fallible, translate};
-use super::migrate;
+use super::{migrate, settings};
 
 /// Longest wait for one machine to take a connection and let us in.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -24,7 +27,7 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 /// The planner is told to do as the statements were written, in nested loops over indexes: tables that are
 /// empty now and have a million rows a minute later would else be read by plans made for empty ones. It plans
 /// each statement once, not at each use.
-const SESSION: &str = "\
+pub(super) const SESSION: &str = "\
 SET statement_timeout = '20s'; SET lock_timeout = '10s'; \
 SET idle_in_transaction_session_timeout = '10s'; SET client_min_messages = 'warning'; \
 SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; \
@@ -37,6 +40,9 @@ pub(super) struct Place {
     pub(super) url: StoreUrl,
     pub(super) schema: String,
     config: Config,
+    encryption: Encryption,
+    /// Whether somebody has looked at the server's settings.
+    looked: Arc<AtomicBool>,
 }
 
 impl Place {
@@ -45,26 +51,51 @@ impl Place {
             let text = format!("{url}: this is no URL of a Postgres store; write postgres://HOST");
             return Err(Error::new(Kind::Unsupported, text));
         };
+        Self::new(url.clone(), config(server), server.tls())
+    }
+
+    fn new(url: StoreUrl, mut config: Config, tls: Option<&Tls>) -> Result<Self> {
         let schema = url.namespace().as_str().to_owned();
-        check_schema(&schema).map_err(|error| error.about(url))?;
+        check_schema(&schema).map_err(|error| error.about(&url))?;
+        complete(&mut config);
+        config.ssl_mode(match tls {
+            Some(_) => SslMode::Require,
+            None => SslMode::Disable,
+        });
         Ok(Self {
-            url: url.clone(),
             schema,
-            config: config(server),
+            config,
+            encryption: encryption(&url, tls)?,
+            looked: Arc::default(),
+            url,
         })
     }
 
-    /// The channel by which the processes of this namespace ring each other's bells. Derived, because a
-    /// channel's name is as short as a schema's and shares no room with a prefix.
-    pub(super) fn channel(&self) -> String {
-        let hash = self
-            .schema
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-            });
-        format!("towpath_{hash:016x}")
+    /// A place that somebody has configured for the client itself.
+    pub(super) fn of_config(config: Config, namespace: Namespace) -> Result<Self> {
+        let tls = match config.get_ssl_mode() {
+            SslMode::Require => Some(Tls::default()),
+            _ => None,
+        };
+        let url = StoreUrl::postgres(shown(&config)?).with_namespace(namespace);
+        Self::new(url, config, tls.as_ref())
     }
+
+    /// The channel by which the processes of this namespace ring each other's bells.
+    pub(super) fn channel(&self) -> String {
+        channel(&self.schema)
+    }
+}
+
+/// The channel of the bells of a schema. Derived, because a channel's name is as short as a schema's and shares no
+/// room with a prefix.
+pub(super) fn channel(schema: &str) -> String {
+    let hash = schema
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    format!("towpath_{hash:016x}")
 }
 
 /// Refuses a namespace that Postgres would cut, or keeps for itself.
@@ -88,23 +119,48 @@ fn config(server: &Server) -> Config {
     for host in server.hosts() {
         config.host(&host.name).port(host.port.unwrap_or(5432));
     }
-    if server.hosts().len() > 1 {
-        // They stand in for each other: the one that writes is wanted.
-        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
-    }
     let user = server.user().unwrap_or("postgres");
     config.user(user);
     if let Some(password) = server.password().map(Secret::reveal) {
         config.password(password);
     }
+    config.dbname(server.database().unwrap_or(user));
     config
-        .dbname(server.database().unwrap_or(user))
-        .application_name("towpath")
-        .connect_timeout(CONNECT)
-        .keepalives(true)
-        .keepalives_idle(UNACKNOWLEDGED)
-        .tcp_user_timeout(UNACKNOWLEDGED);
-    config
+}
+
+/// Sets what nobody has set.
+fn complete(config: &mut Config) {
+    if config.get_hosts().len() > 1 && config.get_target_session_attrs() == TargetSessionAttrs::Any
+    {
+        // They stand in for each other: the one that writes is wanted.
+        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+    }
+    if config.get_application_name().is_none() {
+        config.application_name("towpath");
+    }
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(CONNECT);
+    }
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(UNACKNOWLEDGED);
+    }
+    config.keepalives(true).keepalives_idle(UNACKNOWLEDGED);
+}
+
+/// What is shown of a server that was configured for the client: all but its password.
+fn shown(config: &Config) -> Result<Server> {
+    let ports = config.get_ports();
+    let port = |at: usize| ports.get(at).or(ports.first()).copied();
+    let hosts = config.get_hosts().iter().enumerate();
+    let hosts = hosts.map(|(at, host)| Host {
+        name: match host {
+            config::Host::Tcp(name) => name.clone(),
+            #[cfg(unix)]
+            config::Host::Unix(path) => path.to_string_lossy().into_owned(),
+        },
+        port: port(at),
+    });
+    Server::new(config.get_user(), hosts.collect(), config.get_dbname())
 }
 
 /// An identifier as it stands in a statement.
@@ -112,14 +168,18 @@ pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-pub(super) type Wire = Connection<Socket, tokio_postgres::tls::NoTlsStream>;
+pub(super) type Wire = Connection<Socket, Encrypted>;
 
 /// Connects, without preparing the session. Whoever calls it drives the wire.
 pub(super) async fn dial(place: &Place) -> Result<(Client, Wire)> {
     // One after the other is asked, and each may take its time.
     let hosts = u32::try_from(place.config.get_hosts().len()).unwrap_or(u32::MAX);
     let patience = CONNECT.saturating_mul(hosts.max(1));
-    let dialled = tokio::time::timeout(patience, place.config.connect(NoTls)).await;
+    let dialled = tokio::time::timeout(
+        patience,
+        place.config.connect(Encryption::clone(&place.encryption)),
+    )
+    .await;
     match dialled {
         Ok(Ok(connected)) => Ok(connected),
         Ok(Err(error)) => Err(translate(error, &place.url)),
@@ -152,13 +212,16 @@ impl Link {
         let prepare = async {
             client.batch_execute(SESSION).await?;
             if !migrated.get() {
-                migrate::ensure(&client, &place.schema).await?;
+                migrate::ensure(&client, place).await?;
                 migrated.set(true);
             }
             let schema = quoted(&place.schema);
             client
                 .batch_execute(&format!("SET search_path TO {schema}"))
                 .await?;
+            if !place.looked.swap(true, Ordering::Relaxed) {
+                settings::warn(&client, &place.url).await?;
+            }
             Fallible::Ok(())
         };
         match tokio::time::timeout(migrate::PATIENCE, prepare).await {
@@ -225,6 +288,26 @@ mod tests {
         check("information_schema", "Postgres itself");
         assert_eq!(place("postgres://h?namespace=a\"b").unwrap().schema, "a\"b");
         assert_eq!(quoted("a\"b"), "\"a\"\"b\"");
+    }
+
+    #[test]
+    fn of_a_configuration_all_but_the_password_is_shown() {
+        let check = |text: &str, expected: &str| {
+            let config: Config = text.parse().unwrap();
+            let place = Place::of_config(config, Namespace::default()).unwrap();
+            assert_eq!(place.url.to_string(), expected);
+            assert!(!format!("{place:?}").contains("hunter2"), "{place:?}");
+        };
+        check(
+            "host=a,b port=5433 user=u password=hunter2 dbname=d",
+            "postgres://u@a:5433,b:5433/d",
+        );
+        check(
+            "host=/run/postgresql user=u",
+            "postgres://u@%2Frun%2Fpostgresql",
+        );
+        let nowhere = Place::of_config(Config::new(), Namespace::default());
+        assert_eq!(nowhere.unwrap_err().kind(), Kind::Invalid);
     }
 
     #[test]

@@ -1,12 +1,13 @@
-//! Doctor: checks that the schema is current, and that every structure leads to a message that stands there.
+//! Doctor: checks that the schema is current, that the server keeps what it accepts, and that every structure leads
+//! to a message that stands there.
 
 use towpath_core::store::Finding;
 
 use super::columns::Columns;
 use super::error::Fallible;
-use super::migrate;
 use super::statement::statement;
 use super::tx::Tx;
+use super::{migrate, settings};
 
 /// How many findings of one kind are told one by one.
 const TOLD_MAX: i64 = 10;
@@ -16,7 +17,9 @@ pub(super) async fn examine(tx: &Tx<'_>) -> Fallible<Vec<Finding>> {
     let sql = "SELECT max(number) AS applied, current_schema()::text AS schema FROM migration";
     let row = tx.query_one(sql, &[]).await?;
     let columns = Columns(&row);
-    let (applied, known) = (columns.maybe_int("applied")?, migrate::known());
+    let applied = columns.maybe_int("applied")?;
+    let applied = applied.and_then(|applied| u32::try_from(applied).ok());
+    let known = migrate::known();
     if applied != Some(known) {
         let applied = applied.unwrap_or(0);
         findings.push(Finding {
@@ -27,6 +30,7 @@ pub(super) async fn examine(tx: &Tx<'_>) -> Fallible<Vec<Finding>> {
             ),
         });
     }
+    findings.extend(settings::judge(&tx.query_one(settings::ASK, &[]).await?)?);
     // One statement sees one state of the whole: what moves meanwhile is not a finding.
     for row in &tx.query(statement!("strays"), &[&TOLD_MAX]).await? {
         let columns = Columns(row);

@@ -118,6 +118,13 @@ fn meaning(code: &str, message: &str) -> (Kind, String) {
         "54000" | "22P05" | "22021" => {
             (Invalid, format!("the server cannot keep that ({message})"))
         }
+        "28000" if message.contains("no encryption") => (
+            Storage,
+            format!(
+                "the server does not let the user in without encryption ({message}); write \
+                 ?sslmode=verify-full"
+            ),
+        ),
         _ => match &code[..2.min(code.len())] {
             "08" | "53" | "58" => (
                 Unavailable,
@@ -140,9 +147,16 @@ fn meaning(code: &str, message: &str) -> (Kind, String) {
 fn unreachable(error: tokio_postgres::Error, url: &StoreUrl) -> Error {
     let cause = std::error::Error::source(&error)
         .map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
-    if cause.contains("TLS") {
-        let text = format!("{url}: {cause}; TLS is not part of this build");
-        return Error::new(Kind::Unsupported, text).with_source(error);
+    #[cfg(feature = "tls")]
+    if let Some(refused) = crate::tls::refusal(&error) {
+        return Error::new(Kind::Storage, format!("{url}: {refused}")).with_source(error);
+    }
+    if cause.contains("not support TLS") {
+        let text = format!(
+            "{url}: the server takes no encrypted connections; turn `ssl` on there, or write sslmode=disable \
+             if the way to it is safe"
+        );
+        return Error::new(Kind::Storage, text).with_source(error);
     }
     if cause.contains("password") || cause.contains("authentication") {
         let text =

@@ -43,6 +43,7 @@ mod counts;
 mod damage;
 mod doctor;
 mod driver;
+mod encryption;
 mod error;
 mod expire;
 mod get;
@@ -69,15 +70,19 @@ mod results;
 mod revoke;
 mod row;
 mod sets;
+mod settings;
 mod settle;
 mod standing;
 mod statement;
 mod store;
 mod submit;
+mod submit_in;
 mod sweep;
 mod tx;
 mod update;
 mod watch;
 mod workers;
+#[cfg(feature = "yardstick")]
+pub(crate) mod yardstick;
 
 pub use store::PostgresStore;

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use towpath_core::message::AttemptOutcome;
 use towpath_core::store::Rescued;
-use towpath_core::{Backoff, FailReason, MessageId, State, Verb, limits};
+use towpath_core::{Backoff, Error, FailReason, Kind, MessageId, Result, State, Verb, limits};
 use uuid::Uuid;
 
 use super::attempts::AttemptEnd;
 use super::columns::{Columns, rows};
+use super::damage::Damaged;
 use super::error::Fallible;
 use super::moves::{Held, Place};
 use super::tx::Tx;
@@ -33,25 +34,37 @@ pub(super) async fn rescue(tx: &Tx<'_>, max: usize) -> Fallible<Rescued> {
     }
     if !ids.is_empty() {
         let mut held = tx.hold_more(now, None, &ids, false).await?;
+        let mut damaged = Damaged::default();
         for id in ids {
-            rescue_one(&mut held, id, &mut rescued)?;
+            if let Err(error) = rescue_one(&mut held, id, &mut rescued)? {
+                damaged.add(id, &error)?;
+            }
         }
         held.write().await?;
+        rescued.given_up += damaged.bury(tx).await?;
     }
     tx.query("SELECT end_leases($1)", &[&dead]).await?;
     tx.commit().await?;
     Ok(rescued)
 }
 
-fn rescue_one(held: &mut Held<'_, '_>, id: MessageId, rescued: &mut Rescued) -> Fallible<()> {
+/// Takes one message from its dead worker; or says why it cannot be.
+fn rescue_one(
+    held: &mut Held<'_, '_>,
+    id: MessageId,
+    rescued: &mut Rescued,
+) -> Fallible<Result<()>> {
     let row = match held.find(id) {
         Ok(row) if row.state == State::Running => row,
-        Ok(_) => return Ok(()),
-        Err(error) => {
-            // It stays with the dead, where an audit finds it, and must not keep the others there.
-            tracing::error!(message = %id, %error, "a damaged record cannot be rescued");
-            return Ok(());
+        Ok(row) => {
+            let text = format!("message {id} has ended and is held all the same");
+            let state = row.state;
+            return Ok(Err(Error::new(
+                Kind::Storage,
+                format!("{text}: it is {state}"),
+            )));
         }
+        Err(error) => return Ok(Err(error)),
     };
     // One that may not have started is remembered too: its being lost is the only trace there is of a
     // message that ends its workers faster than they can tell.
@@ -67,12 +80,12 @@ fn rescue_one(held: &mut Held<'_, '_>, id: MessageId, rescued: &mut Rescued) -> 
     } else if losses > limits::LOSSES {
         held.shift(row, Verb::GiveUp, Place::Failed(FailReason::Lost));
         rescued.given_up += 1;
-        return Ok(());
+        return Ok(Ok(()));
     } else {
         held.shift_to_wait(row, Verb::RescueStarted, wait_after(losses));
     }
     rescued.returned += 1;
-    Ok(())
+    Ok(Ok(()))
 }
 
 /// The first loss is most likely none of the message's doing; from the second on it waits.

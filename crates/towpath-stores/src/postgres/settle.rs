@@ -27,7 +27,7 @@ use super::row::Row;
 use super::submit::insert;
 use super::tx::Tx;
 
-const SUCCEED: &str = "SELECT succeed($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+pub(super) const SUCCEED: &str = "SELECT succeed($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 
 pub(super) async fn settle(tx: &Tx<'_>, request: &SettleRequest) -> Fallible<Settled> {
     let incarnation = request.incarnation;

@@ -12,8 +12,8 @@ use towpath_core::store::{
     WorkerRecord,
 };
 use towpath_core::{
-    Clock, Draft, Error, IncarnationId, Kind, Message, MessageId, QueueName, Result, StoreUrl,
-    Timestamp, Token,
+    Clock, Draft, Error, IncarnationId, Kind, Message, MessageId, Namespace, QueueName, Result,
+    StoreUrl, Timestamp, Token,
 };
 
 use super::connection::Place;
@@ -40,7 +40,8 @@ const BOUNDS: Bounds = Bounds {
 ///
 /// Opening is lazy: the first verb connects and brings the schema up to date, and an error then names the
 /// URL. The server is Postgres 13 or newer. The user needs the right to create a schema in the database, unless
-/// the schema is there; a pooler in between has to keep a session to itself.
+/// the schema is there; with `migrate=off` in the URL opening changes nothing, and
+/// [`migrate`](super::migrate) is for somebody else. A pooler in between has to keep a session to itself.
 ///
 /// ```no_run
 /// use towpath_core::{Draft, Payload, Store, StoreUrl, TaskName};
@@ -143,10 +144,41 @@ impl PostgresStore {
         Self::new(url, Some(clock))
     }
 
+    /// The store in the schema `namespace` of the database that `config` leads to: for what a URL cannot say, such as
+    /// options of the session, or an application's name. Nothing is opened yet.
+    ///
+    /// The store has connections of its own and takes none from a pool: each is told how to plan and how long to
+    /// wait, and keeps what it has prepared, so a connection that others use as well would be no use to either.
+    /// `SslMode::Require` is encrypted and verified with the authorities that the system trusts; with any other mode
+    /// nothing is encrypted. What is not set and has a good value, such as the time to connect, is set.
+    ///
+    /// ```
+    /// use towpath_core::{Namespace, Store};
+    /// use towpath_stores::postgres::PostgresStore;
+    ///
+    /// let mut config = tokio_postgres::Config::new();
+    /// config.host("db.example.com").user("jobs").password("secret").dbname("app");
+    /// config.options("-c search_path=nowhere");
+    /// let store = PostgresStore::from_config(config, Namespace::new("mail")?)?;
+    /// assert_eq!(store.url(), "postgres://jobs@db.example.com/app?namespace=mail");
+    /// # Ok::<(), towpath_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](PostgresStore::open), and [`Kind::Invalid`] when `config` names no host.
+    pub fn from_config(config: tokio_postgres::Config, namespace: Namespace) -> Result<Self> {
+        Ok(Self::at(Place::of_config(config, namespace)?, None))
+    }
+
     fn new(url: &StoreUrl, clock: Option<Arc<dyn Clock>>) -> Result<Self> {
-        Ok(Self {
+        Ok(Self::at(Place::of(url)?, clock))
+    }
+
+    fn at(place: Place, clock: Option<Arc<dyn Clock>>) -> Self {
+        Self {
             shared: Arc::new(Shared {
-                place: Place::of(url)?,
+                place,
                 clock,
                 bells: Bells::new(),
                 retention: Mutex::default(),
@@ -154,7 +186,11 @@ impl PostgresStore {
             }),
             driver: Mutex::default(),
             listening: AtomicBool::new(false),
-        })
+        }
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// Has a verb done on the driver.
@@ -179,10 +215,6 @@ impl PostgresStore {
         let started = Arc::new(Driver::start(&self.shared, "towpath-postgres", BOUNDS)?);
         *driver = Some(started.clone());
         Ok(started)
-    }
-
-    pub(super) fn shared(&self) -> Arc<Shared> {
-        self.shared.clone()
     }
 
     /// Starts to listen for other processes, unless that was done.

@@ -11,6 +11,9 @@ use super::error::Fallible;
 use super::moves::check_batch;
 use super::tx::Tx;
 
+pub(super) const SUBMIT: &str =
+    "SELECT * FROM submit_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+
 pub(super) async fn submit(tx: &Tx<'_>, drafts: &[Draft]) -> Fallible<Vec<Result<()>>> {
     check_batch("submit", drafts.len())?;
     let lines = tx.lines_of(drafts).await?;
@@ -20,10 +23,15 @@ pub(super) async fn submit(tx: &Tx<'_>, drafts: &[Draft]) -> Fallible<Vec<Result
         if accepted {
             return Ok(());
         }
-        let text = format!("message {} is already in the store", draft.id);
-        Err(Error::new(Kind::AlreadyExists, text))
+        Err(known(draft))
     };
     Ok(drafts.iter().zip(accepted).map(answer).collect())
+}
+
+/// The refusal of a message that there is already.
+pub(super) fn known(draft: &Draft) -> Error {
+    let text = format!("message {} is already in the store", draft.id);
+    Error::new(Kind::AlreadyExists, text)
 }
 
 /// Writes these drafts, whose lines are known; answers which were not known before. In one statement, or in
@@ -55,7 +63,7 @@ async fn insert_stretch(
 ) -> Fallible<()> {
     let row = tx
         .query_one(
-            "SELECT * FROM submit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+            SUBMIT,
             &[
                 &tx.now(),
                 &columns.ids,

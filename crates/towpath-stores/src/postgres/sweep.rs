@@ -16,14 +16,14 @@ use super::connection::timed_out;
 use super::driver::Shop;
 
 /// After how many claimed messages: to step over so many costs about what a claim of a few costs anyway.
-const EVERY: usize = 20_000;
+pub(super) const EVERY: usize = 20_000;
 
 /// Longest time of a sweep. The server gives up before.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The index is cleaned however small a part of the table it is about; and a file that would be made shorter
 /// now is made longer again at once.
-const VACUUM: &str =
+pub(super) const VACUUM: &str =
     "VACUUM (SKIP_LOCKED, INDEX_CLEANUP ON, TRUNCATE OFF) ready, inflight, delayed, expiring";
 
 /// How much was claimed since the last sweep.

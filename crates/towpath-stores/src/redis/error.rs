@@ -23,6 +23,11 @@ impl Translate {
 
     /// The error of a command.
     pub(super) fn error(&self, error: &RedisError) -> Error {
+        #[cfg(feature = "tls")]
+        if let Some(refused) = crate::tls::refusal(error) {
+            return Error::new(Kind::Storage, format!("{}: {refused}", self.0))
+                .with_source(error.clone());
+        }
         let (kind, text) = classify(error);
         Error::new(kind, format!("{}: {text}", self.0)).with_source(error.clone())
     }

@@ -4,7 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use redis::{Client, Cmd, ConnectionAddr, IntoConnectionInfo as _, RedisConnectionInfo, Value};
+use redis::{
+    Client, Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisConnectionInfo,
+    Value,
+};
 use towpath_core::message::Record;
 use towpath_core::store::{
     Answer, Audit, Brief, Capabilities, Claim, Cursor, Finding, KvStore, LeaseKeeper, List,
@@ -85,7 +88,7 @@ impl RedisStore {
             return Err(Error::new(Kind::Unsupported, text));
         };
         let translate = Translate::new(url.to_string());
-        let client = client(server).map_err(|error| translate.error(&error))?;
+        let client = client(url, server, &translate)?;
         Ok(Self {
             shared: Arc::new(Shared {
                 url: url.clone(),
@@ -103,8 +106,30 @@ impl RedisStore {
     }
 }
 
-fn client(server: &Server) -> redis::RedisResult<Client> {
+fn client(url: &StoreUrl, server: &Server, translate: &Translate) -> Result<Client> {
     let host = &server.hosts()[0];
+    let (name, port) = (host.name.clone(), host.port.unwrap_or(PORT));
+    let made = match server.tls() {
+        None => connection_info(server, ConnectionAddr::Tcp(name, port)).and_then(Client::open),
+        #[cfg(not(feature = "tls"))]
+        Some(tls) => return Err(crate::tls::refuse(url, tls)),
+        #[cfg(feature = "tls")]
+        Some(tls) => {
+            let certificates = crate::tls::certificates(url, tls)?;
+            let address = ConnectionAddr::TcpTls {
+                host: name,
+                port,
+                insecure: false,
+                tls_params: None,
+            };
+            let info = connection_info(server, address);
+            info.and_then(|info| Client::build_with_tls(info, certificates))
+        }
+    };
+    made.map_err(|error| translate.error(&error))
+}
+
+fn connection_info(server: &Server, address: ConnectionAddr) -> redis::RedisResult<ConnectionInfo> {
     let mut login = RedisConnectionInfo::default();
     if let Some(user) = server.user() {
         login = login.set_username(user);
@@ -115,8 +140,7 @@ fn client(server: &Server) -> redis::RedisResult<Client> {
     if let Some(database) = server.database() {
         login = login.set_db(database.parse().unwrap_or_default());
     }
-    let address = ConnectionAddr::Tcp(host.name.clone(), host.port.unwrap_or(PORT));
-    Client::open(address.into_connection_info()?.set_redis_settings(login))
+    Ok(address.into_connection_info()?.set_redis_settings(login))
 }
 
 /// The beginning of the keys of a namespace. Its closing brace ends the hash tag, so one in the name is

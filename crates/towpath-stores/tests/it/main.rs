@@ -10,3 +10,5 @@ mod redis;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod stores;
+#[cfg(feature = "tls")]
+mod tls;

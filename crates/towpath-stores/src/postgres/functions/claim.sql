@@ -39,7 +39,12 @@ BEGIN
   WHILE aside < aside_max LOOP
     -- Mostly nothing has expired; then a lone line is locked as it is read, and no more than is taken.
     IF cardinality(asked) = 1 AND NOT EXISTS (SELECT 1 FROM expiring AS e WHERE e.expires <= now_ms) THEN
-      got := claim_locked_heads(asked, in_turn, most, most, now_ms);
+      got := ARRAY(
+        SELECT r FROM ready AS r
+        WHERE r.line = asked[1].l AND (r.expires IS NULL OR r.expires > now_ms)
+        ORDER BY r.priority, r.due, r.n LIMIT most
+        FOR UPDATE SKIP LOCKED
+      );
       EXIT;
     END IF;
     picked := claim_heads(asked, in_turn, stretch, most);
@@ -99,7 +104,8 @@ BEGIN
   SELECT t.id, t.priority, t.claims + 1, t.retries, t.losses, t.strays, t.snoozes, t.submitted,
     t.start_after, t.start_at, t.codec, t.payload, t.options, t.previous_codec, t.previous, t.line,
     s.saved_codec, s.saved
-  FROM taken AS t LEFT JOIN scratch AS s ON s.n = t.n AND t.claims > 0
+  -- Nothing was saved by a message that never ran: a key that is NULL is not looked up.
+  FROM taken AS t LEFT JOIN scratch AS s ON s.n = CASE WHEN t.claims > 0 THEN t.n END
   WHERE t.n IS NOT NULL
   ORDER BY t.place;
   IF aside > 0 THEN

@@ -156,3 +156,76 @@ async fn what_stands_nowhere_is_found_and_mended() {
     assert_eq!(next.claim(9, every_t()).await.len(), 2);
     assert_eq!(store.doctor().await.unwrap(), []);
 }
+
+/// Has the lease of this worker be over.
+async fn die(url: &StoreUrl) {
+    let sql = "UPDATE lease SET ends = 0";
+    beside(url).await.batch_execute(sql).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_keeps_nobody_with_a_dead_worker() {
+    let Some(url) = given() else { return };
+    let store = open(&url);
+    let worker = worker(&store).await;
+    let damages = [
+        ("message", "losses = -1"),
+        ("message", "strays = 4294967296"),
+        ("inflight", "claims = -7"),
+    ];
+    let mut bad = Vec::new();
+    for (table, change) in damages {
+        let id = submit(&*store).await;
+        worker.claim_one().await;
+        edit(&url, id, table, change).await;
+        bad.push(id);
+    }
+    let ended = submit(&*store).await;
+    worker.claim_one().await;
+    let sql = format!(
+        "INSERT INTO finished (n, state, claims, ended, kept) \
+         SELECT n, 3, 1, 0, 0 FROM message WHERE id = '{ended}'"
+    );
+    beside(&url).await.batch_execute(&sql).await.unwrap();
+    let gone = submit(&*store).await;
+    worker.claim_one().await;
+    let sql = format!("DELETE FROM message WHERE id = '{gone}'");
+    beside(&url).await.batch_execute(&sql).await.unwrap();
+    let good = submit(&*store).await;
+    worker.claim_one().await;
+
+    die(&url).await;
+    // One at a time: none of them may be in the way of the next.
+    let mut rescued = Vec::new();
+    for _ in 0..6 {
+        let step = store.rescue(1).await.unwrap();
+        rescued.push((step.returned, step.given_up));
+    }
+    assert_eq!(rescued, [(0, 1), (0, 1), (0, 1), (0, 0), (0, 0), (1, 0)]);
+    assert_eq!(store.rescue(10).await.unwrap().workers, 0);
+    let state = |records: Vec<Option<towpath_core::message::Record>>| records[0].clone().unwrap();
+    assert_eq!(
+        state(store.get(vec![good]).await.unwrap()).state,
+        State::Ready
+    );
+    for id in bad {
+        let record = state(store.get(vec![id]).await.unwrap());
+        assert_eq!(
+            (record.state, record.reason),
+            (State::Failed, Some(FailReason::Rejected))
+        );
+        assert_eq!(record.error().unwrap().name, "towpath::DamagedRecord");
+        store.requeue(vec![id]).await.unwrap().remove(0).unwrap();
+    }
+    assert_eq!(store.doctor().await.unwrap(), []);
+    let leases = beside(&url)
+        .await
+        .query("SELECT 1 FROM lease", &[])
+        .await
+        .unwrap();
+    assert_eq!(leases.len(), 0, "the dead worker is forgotten");
+    assert_eq!(
+        self::worker(&store).await.claim(9, every_t()).await.len(),
+        4
+    );
+}

@@ -6,6 +6,11 @@ mod beside;
 mod clock;
 mod crowd;
 mod damage;
+mod migrations;
 mod opening;
 mod outage;
 mod place;
+mod settings;
+mod submits;
+#[cfg(feature = "yardstick")]
+mod yardstick;

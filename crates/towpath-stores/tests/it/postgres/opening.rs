@@ -101,8 +101,8 @@ async fn an_empty_schema_may_be_there_and_is_all_that_a_user_needs() {
     let theirs = fresh(&format!("postgres://{role}@127.0.0.1:{port}/towpath"));
 
     let error = refused(&theirs).await;
-    assert_eq!(error.kind(), Kind::Storage);
-    assert!(error.to_string().contains("grant it"), "{error}");
+    assert_eq!(error.kind(), Kind::Incompatible);
+    assert!(error.to_string().contains("towpath migrate up"), "{error}");
 
     let sql = format!("CREATE SCHEMA \"{schema}\" AUTHORIZATION {role}");
     beside.batch_execute(&sql).await.unwrap();
@@ -151,4 +151,36 @@ async fn a_store_that_was_never_used_is_closed_without_a_server() {
     let store = open(&url);
     store.close().await.unwrap();
     assert_eq!(submit(&*store).await.unwrap_err().kind(), Kind::Stopped);
+}
+
+#[tokio::test]
+async fn a_store_by_a_configuration_of_the_client_is_the_one_that_its_url_names() {
+    let Some(url) = given() else { return };
+    let server = url.server().unwrap();
+    let mut config = tokio_postgres::Config::new();
+    config
+        .host(&server.hosts()[0].name)
+        .port(server.hosts()[0].port.unwrap())
+        .user(server.user().unwrap())
+        .dbname(server.database().unwrap())
+        .application_name("of their own");
+    let namespace = url.namespace().clone();
+    let store = towpath_stores::postgres::PostgresStore::from_config(config, namespace).unwrap();
+    submit(&store).await.unwrap();
+    assert_eq!(store.url(), url.to_string());
+    assert_eq!(open(&url).counts().await.unwrap().ready, 1);
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'of their own'";
+    let row = beside(&url).await.query_one(sql, &[]).await.unwrap();
+    assert!(row.get::<_, i64>(0) > 0);
+}
+
+#[cfg(not(feature = "tls"))]
+#[test]
+fn encryption_that_is_not_in_the_build_is_told_as_such() {
+    let url: StoreUrl = "postgres://u:hunter2@h/d?sslmode=require".parse().unwrap();
+    let error = towpath_stores::postgres::PostgresStore::open(&url).unwrap_err();
+    assert_eq!(error.kind(), Kind::Unsupported);
+    let text = error.to_string();
+    assert!(text.contains("the feature `tls`"), "{text}");
+    assert!(!text.contains("hunter2"), "{text}");
 }

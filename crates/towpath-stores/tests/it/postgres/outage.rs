@@ -239,3 +239,83 @@ async fn a_server_that_says_nothing_keeps_nobody_waiting_for_ever() {
         assert_eq!(error.kind(), Kind::Unavailable, "{error:?}");
     }
 }
+
+/// A server that hangs with all its sessions, as a machine under a debugger or without memory.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_freezes_is_told_by_the_heartbeat_and_all_goes_on_when_it_thaws() {
+    if given().is_none() {
+        return;
+    }
+    let server = PostgresServer::start().unwrap();
+    let store = open(&fresh(&server.url()));
+    let worker = worker(store.clone()).await;
+    store.submit(vec![draft()]).await.unwrap();
+    let claimed = worker.try_claim(1, every_t()).await.unwrap().remove(0);
+    let keeper = Arc::new(std::sync::Mutex::new(store.lease_keeper().unwrap()));
+    let incarnation = worker.incarnation;
+    let beat = || {
+        let keeper = keeper.clone();
+        tokio::task::spawn_blocking(move || {
+            keeper.lock().unwrap().extend(towpath_core::store::Extend {
+                incarnation,
+                lease: Duration::from_secs(60 * 60),
+                started: &[],
+            })
+        })
+    };
+    beat().await.unwrap().unwrap();
+
+    server.freeze().unwrap();
+    let meanwhile = draft();
+    let id = meanwhile.id;
+    let submitting = tokio::spawn({
+        let store = store.clone();
+        async move { store.submit(vec![meanwhile]).await }
+    });
+    for _ in 0..2 {
+        let missed = tokio::time::timeout(PATIENCE, beat()).await;
+        let error = missed.expect("a bound").unwrap().unwrap_err();
+        assert_eq!(error.kind(), Kind::Unavailable, "{error:?}");
+        assert!(error.is_transient());
+    }
+    server.thaw().unwrap();
+
+    let submitted = tokio::time::timeout(PATIENCE, submitting)
+        .await
+        .expect("a bound")
+        .unwrap();
+    match submitted {
+        Ok(mut answers) => answers.remove(0).unwrap(),
+        Err(error) => assert!(error.is_transient(), "{error:?}"),
+    }
+    // A session that was asked while it was frozen may hold the lease for a moment yet.
+    let renewed = async { while beat().await.unwrap().is_err() {} };
+    tokio::time::timeout(PATIENCE, renewed).await.unwrap();
+    let done = Verdict::Done {
+        result: StoredResult::None,
+        callbacks: Vec::new(),
+    };
+    worker.settle(claimed.token(), done).await.unwrap();
+    let record = store.get(vec![claimed.id]).await.unwrap().remove(0);
+    assert_eq!(record.unwrap().state, State::Succeeded);
+    assert!(store.get(vec![id]).await.unwrap()[0].is_some());
+    assert_eq!(store.doctor().await.unwrap(), []);
+}
+
+/// With `TOWPATH_SLOW_TESTS=1`, because the bound is most of a minute.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_verb_on_a_server_that_stays_frozen_ends_within_its_bound() {
+    let slow = std::env::var_os("TOWPATH_SLOW_TESTS").is_some_and(|value| value == "1");
+    if given().is_none() || !slow {
+        return;
+    }
+    let server = PostgresServer::start().unwrap();
+    let store = open(&fresh(&server.url()));
+    store.submit(vec![draft()]).await.unwrap();
+    server.freeze().unwrap();
+    let submitted = tokio::time::timeout(PATIENCE, store.submit(vec![draft()])).await;
+    let error = submitted.expect("a bound").unwrap_err();
+    assert!(error.is_transient(), "{error:?}");
+    server.thaw().unwrap();
+    store.submit(vec![draft()]).await.unwrap();
+}

@@ -56,3 +56,17 @@ pub(super) async fn beside(url: &StoreUrl) -> Client {
     client.batch_execute(&sql).await.expect("a schema's name");
     client
 }
+
+/// A user of a test's own on the server of `url`, who has no rights yet; the same store as he names it.
+pub(super) async fn role(beside: &Client, url: &StoreUrl) -> StoreUrl {
+    let role = format!("r{}", MessageId::new()).replace('-', "");
+    let sql = format!("CREATE ROLE {role} LOGIN");
+    beside.batch_execute(&sql).await.expect("a fresh role");
+    let server = url.server().expect("a server");
+    let port = server.hosts()[0].port.unwrap_or(5432);
+    let database = server.database().unwrap_or("towpath");
+    let theirs: StoreUrl = format!("postgres://{role}@127.0.0.1:{port}/{database}")
+        .parse()
+        .expect("a URL");
+    theirs.with_namespace(url.namespace().clone())
+}

@@ -6,7 +6,7 @@
 --
 -- Changes: message, and ready or delayed, and expiring.
 
-CREATE OR REPLACE FUNCTION submit(
+CREATE OR REPLACE FUNCTION submit_batch(
   given_now bigint, ids uuid[], lines integer[], priorities bigint[], starts_after bigint[],
   starts_at bigint[], expire_in bigint[], keep bigint[], codecs text[], payloads bytea[],
   option_texts text[], previous_codecs text[], previous_bodies bytea[],

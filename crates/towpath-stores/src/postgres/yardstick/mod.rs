@@ -1,0 +1,98 @@
+//! Bare loops over Postgres, for `towpath bench`: what the store would do without a store around it.
+//!
+//! Both have one connection whose session is told what the store's are told, commit one transaction a call, and have
+//! the server forget what was taken as often as the store has.
+
+mod limit;
+mod own;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio_postgres::Client;
+use towpath_core::store::{Bare, Yardstick};
+use towpath_core::{Error, Kind, Result, StoreUrl};
+
+use super::connection::{Place, SESSION, dial, quoted};
+use super::error::Fallible;
+use super::{migrate, sweep};
+
+/// The bare loop in the schema that `url` names.
+pub(crate) fn open(url: &StoreUrl, bare: Bare) -> Result<Box<dyn Yardstick>> {
+    let ground = Ground::open(url)?;
+    Ok(match bare {
+        Bare::Own => Box::new(own::Own::new(ground)?),
+        Bare::Limit => Box::new(limit::Limit::new(ground)?),
+    })
+}
+
+/// A connection, and another that sweeps; on the thread of whoever calls.
+struct Ground {
+    runtime: Runtime,
+    place: Place,
+    client: Client,
+    sweeper: std::sync::Arc<Client>,
+    /// How much was taken since the last sweep.
+    taken: usize,
+}
+
+impl Ground {
+    fn open(url: &StoreUrl) -> Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| {
+            let text = format!("{url}: a bare loop has no runtime");
+            Error::new(Kind::Unavailable, text).with_source(error)
+        })?;
+        let place = Place::of(url)?;
+        let connect = async {
+            let client = session(&place).await?;
+            let sweeper = session(&place).await?;
+            Ok::<_, Error>((client, sweeper.into()))
+        };
+        let (client, sweeper) = runtime.block_on(connect)?;
+        Ok(Self {
+            runtime,
+            place,
+            client,
+            sweeper,
+            taken: 0,
+        })
+    }
+
+    /// Does `work` with the connection.
+    fn run<T>(&self, work: impl AsyncFnOnce(&Client) -> Fallible<T>) -> Result<T> {
+        let done = self.runtime.block_on(work(&self.client));
+        done.map_err(|fault| fault.into_error(&self.place.url))
+    }
+
+    /// Counts what was taken, and has `sql` forget it whenever the store would. Nobody waits for it.
+    fn sweep(&mut self, taken: usize, sql: &'static str) {
+        self.taken += taken;
+        if self.taken >= sweep::EVERY {
+            self.taken = 0;
+            let sweeper = self.sweeper.clone();
+            self.runtime.spawn(async move {
+                let _or_the_next_time = sweeper.batch_execute(sql).await;
+            });
+        }
+    }
+}
+
+/// A connection in the schema, which is made and up to date.
+async fn session(place: &Place) -> Result<Client> {
+    let (client, wire) = dial(place).await?;
+    tokio::spawn(async move {
+        let _told_to_the_loop = wire.await;
+    });
+    let prepare = async {
+        client.batch_execute(SESSION).await?;
+        migrate::ensure(&client, place).await?;
+        let schema = quoted(&place.schema);
+        client
+            .batch_execute(&format!("SET search_path TO {schema}"))
+            .await?;
+        Fallible::Ok(())
+    };
+    prepare
+        .await
+        .map_err(|fault| fault.into_error(&place.url))?;
+    Ok(client)
+}
