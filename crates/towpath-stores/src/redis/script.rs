@@ -40,10 +40,30 @@ macro_rules! part {
 }
 
 /// Each script is its parts in a row: the head, what it shares with others, and what is its own.
+///
+/// A script makes its functions anew at every call, and that costs the server as much as a command each. So
+/// those that a busy script seldom needs are made when it first does: `seldom().name` is one of them.
 macro_rules! scripts {
-    ($($name:ident = $file:literal [$($shared:literal)*];)*) => {
+    (@seldom [$($rare:literal)*] [$($function:ident)*]) => {
+        &[
+            "local made\nlocal function seldom()\nif made then return made end\n",
+            $(part!($rare),)*
+            "made = {",
+            $(stringify!($function), " = ", stringify!($function), ", ",)*
+            "}\nreturn made\nend\n",
+        ]
+    };
+    (@maybe) => { &[] };
+    (@maybe [$($rare:literal)*] [$($function:ident)*]) => {
+        scripts!(@seldom [$($rare)*] [$($function)*])
+    };
+    ($($name:ident = $file:literal [$($shared:literal)*]
+        $(seldom [$($rare:literal)*] as [$($function:ident)*] [$($last:literal)*])?;)*) => {
         $(pub(super) static $name: LazyLock<Script> = LazyLock::new(|| {
-            Script::new($file, &[part!("head"), $(part!($shared),)* part!($file)])
+            let shared: &[&str] = &[part!("head"), $(part!($shared)),*];
+            let seldom: &[&str] = scripts!(@maybe $([$($rare)*] [$($function)*])?);
+            let own: &[&str] = &[$($(part!($last),)*)? part!($file)];
+            Script::new($file, &[shared, seldom, own].concat())
         });)*
         #[cfg(test)]
         static ALL: &[&LazyLock<Script>] = &[$(&$name),*];
@@ -52,30 +72,33 @@ macro_rules! scripts {
 
 scripts! {
     NOW = "now" [];
-    SUBMIT = "submit" ["bells" "lines" "accept"];
+    SUBMIT = "submit" ["bells" "rank"] seldom ["lines" "accept"] as [opened accept note_times] [];
     JOIN = "join" ["lease_clock"];
-    LEAVE = "leave" ["bells" "lines" "message" "attempts" "take_back"];
+    LEAVE = "leave" ["bells" "rank" "lines" "message" "attempts" "take_back"];
     EXTEND = "extend" ["lease_clock"];
-    RESCUE = "rescue" ["bells" "lease_clock" "lines" "message" "attempts" "take_back"];
-    CLAIM = "claim" ["bells" "lines" "message" "take"];
-    SETTLE = "settle" ["bells" "lines" "message" "attempts" "accept" "take"];
-    STANDING = "standing" ["bells" "lines" "message"];
+    RESCUE = "rescue" ["bells" "lease_clock" "rank" "lines" "message" "attempts" "take_back"];
+    CLAIM = "claim" ["bells" "taken"]
+        seldom ["rank" "lines" "message" "merge"] as [emptied drain] ["take"];
+    SETTLE = "settle" ["bells" "taken" "settling" "delete"]
+        seldom ["rank" "lines" "message" "attempts" "accept" "merge" "verdicts"]
+        as [emptied drain end_each] ["take"];
+    STANDING = "standing" ["bells" "rank" "lines" "message"];
     NOTE = "note" ["bells"];
-    REVOKE = "revoke" ["bells" "lines" "message" "attempts"];
-    UPDATE = "update" ["bells" "lines" "message"];
-    REQUEUE = "requeue" ["bells" "lines" "message" "attempts"];
-    REPLAY = "replay" ["bells" "lines" "message" "accept"];
-    REMOVE = "remove" ["bells" "lines" "message"];
-    PROMOTE = "promote" ["bells" "lines" "message"];
-    EXPIRE = "expire" ["bells" "lines" "message"];
-    PRUNE = "prune" ["bells" "lines" "message"];
-    AUDIT = "audit" ["bells" "lines" "message"];
+    REVOKE = "revoke" ["bells" "rank" "lines" "message" "attempts"];
+    UPDATE = "update" ["bells" "rank" "lines" "message"];
+    REQUEUE = "requeue" ["bells" "rank" "lines" "message" "attempts"];
+    REPLAY = "replay" ["bells" "rank" "lines" "message" "accept"];
+    REMOVE = "remove" ["bells" "rank" "lines" "message" "delete"];
+    PROMOTE = "promote" ["bells" "rank" "lines" "message"];
+    EXPIRE = "expire" ["bells" "rank" "lines" "message"];
+    PRUNE = "prune" ["bells" "delete"];
+    AUDIT = "audit" ["bells" "rank" "lines" "message"];
     GET = "get" ["attempts"];
-    BRIEF = "brief" ["bells" "lines" "message"];
+    BRIEF = "brief" ["bells" "rank" "lines" "message"];
     RESULTS = "results" [];
-    LIST = "list" ["bells" "lines"];
+    LIST = "list" ["bells" "rank" "lines"];
     COUNTS = "counts" [];
-    QUEUES = "queues" ["bells" "lines"];
+    QUEUES = "queues" ["bells" "rank" "lines"];
     WORKERS = "workers" ["lease_clock"];
     PAUSE = "pause" ["bells"];
 }
