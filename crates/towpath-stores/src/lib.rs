@@ -47,6 +47,8 @@ pub fn yardstick(
     match url.scheme() {
         #[cfg(feature = "sqlite")]
         Scheme::Sqlite => sqlite::yardstick::open(url, bare).map(Some),
+        #[cfg(feature = "redis")]
+        Scheme::Redis => redis::yardstick::open(url, bare),
         _ => {
             let _no_engine = bare;
             Ok(None)

@@ -87,7 +87,7 @@ impl Shared {
     }
 
     /// The calls that settle all of these; the last one claims what is wanted.
-    fn settle_calls(
+    pub(super) fn settle_calls(
         &self,
         incarnation: IncarnationId,
         items: &[&Settle],
@@ -133,7 +133,7 @@ impl Shared {
         Ok(call)
     }
 
-    fn read_settled(&self, answer: Value) -> Result<(Vec<bool>, Vec<Message>)> {
+    pub(super) fn read_settled(&self, answer: Value) -> Result<(Vec<bool>, Vec<Message>)> {
         let (flags, claimed) = self.read(&SETTLE, answer, |answer| {
             let mut parts = reply::array(answer)?.into_iter();
             let flags = reply::bytes(parts.next().unwrap_or_default())?;

@@ -125,6 +125,13 @@ fn prefix(namespace: &str) -> String {
     format!("{{towpath:{escaped}}}:")
 }
 
+#[cfg(feature = "yardstick")]
+impl RedisStore {
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+}
+
 impl Shared {
     pub(super) fn client(&self) -> &Client {
         &self.client

@@ -100,7 +100,7 @@ impl Shared {
         Ok(answers)
     }
 
-    fn submit_call(&self, drafts: &[(usize, &Draft)]) -> Result<Call> {
+    pub(super) fn submit_call(&self, drafts: &[(usize, &Draft)]) -> Result<Call> {
         let mut groups: Vec<Group<'_>> = Vec::new();
         let mut group_of = HashMap::new();
         let mut later = Vec::new();
