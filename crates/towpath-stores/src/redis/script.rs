@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use redis::{Cmd, Script as Hashed};
+use redis::{Arg, Cmd, Script as Hashed};
 
 /// A script that the server knows by its hash.
 pub(super) struct Script {
@@ -25,7 +25,8 @@ impl Script {
         self.hashed.get_hash()
     }
 
-    /// The command that has the server keep the script, as it must after a restart.
+    /// The command that has the server keep the script.
+    #[cfg(feature = "yardstick")]
     pub(super) fn load(&self) -> Cmd {
         let mut command = redis::cmd("SCRIPT");
         command.arg("LOAD").arg(&self.text);
@@ -118,6 +119,19 @@ impl Call {
         let mut call = Self { script, command };
         call.maybe(now);
         call
+    }
+
+    /// The same call with the script's text, which the server then keeps: telling it first and calling after
+    /// would fail once more should it forget between the two.
+    pub(super) fn whole(&self) -> Cmd {
+        let mut command = redis::cmd("EVAL");
+        command.arg(&self.script.text);
+        for argument in self.command.args_iter().skip(2) {
+            if let Arg::Simple(bytes) = argument {
+                command.arg(bytes);
+            }
+        }
+        command
     }
 
     pub(super) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
