@@ -107,6 +107,31 @@ impl RedisServer {
         self.end(Signal::KILL)
     }
 
+    /// Stops its process where it stands; it keeps its connections and answers nobody.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be signalled.
+    pub fn freeze(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets a frozen one go on.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be signalled.
+    pub fn thaw(&self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        match &self.process {
+            Some(process) => process.signal(signal),
+            None => Ok(()),
+        }
+    }
+
     fn end(&mut self, signal: Signal) -> Result<()> {
         match self.process.take() {
             Some(process) => process.end(signal).map(drop),

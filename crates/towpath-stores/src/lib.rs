@@ -52,6 +52,8 @@ pub fn yardstick(
         Scheme::Sqlite => sqlite::yardstick::open(url, bare).map(Some),
         #[cfg(feature = "postgres")]
         Scheme::Postgres => postgres::yardstick::open(url, bare).map(Some),
+        #[cfg(feature = "redis")]
+        Scheme::Redis => redis::yardstick::open(url, bare),
         _ => {
             let _no_engine = bare;
             Ok(None)

@@ -50,6 +50,7 @@ impl Spread {
 pub(super) enum Unit {
     PerSecond,
     Millis,
+    Micros,
     Mib,
     Percent,
 }

@@ -12,6 +12,7 @@ use towpath_runtime::App;
 use super::tasks::{self, Seen};
 use crate::exit::{Failure, Result};
 use crate::run::Setup;
+use crate::store::Yard;
 
 pub(super) struct Ground {
     setup: Setup,
@@ -25,6 +26,8 @@ pub(super) struct Ground {
 pub(super) struct Site {
     pub(super) url: StoreUrl,
     directory: Option<PathBuf>,
+    /// Opens what clears a namespace on a server.
+    cleared_by: Option<Yard>,
 }
 
 impl Ground {
@@ -71,9 +74,11 @@ impl Ground {
         let name = format!("towpath-bench-{}-{number}", std::process::id());
         if self.like.scheme() != Scheme::Sqlite {
             // A namespace of its own; what is in memory has nothing but itself anyway.
+            let on_server = self.like.scheme() != Scheme::Memory;
             return Ok(Site {
                 url: self.like.clone().with_namespace(Namespace::new(name)?),
                 directory: None,
+                cleared_by: on_server.then_some(self.setup.yardstick),
             });
         }
         let directory = self.directory.join(name);
@@ -85,6 +90,7 @@ impl Ground {
         let mut site = Site {
             url: self.like.clone(),
             directory: Some(directory.clone()),
+            cleared_by: None,
         };
         let file = directory.join("bench.db");
         let Some(file) = file.to_str() else {
@@ -127,6 +133,12 @@ impl Site {
 
 impl Drop for Site {
     fn drop(&mut self) {
+        if let Some(open) = self.cleared_by {
+            // A server that is gone by now keeps what was written; the namespace is named for us.
+            if let Ok(Some(mut yardstick)) = open(&self.url, Bare::Own) {
+                let _ = yardstick.clear();
+            }
+        }
         if let Some(directory) = &self.directory {
             // What cannot be removed is in a directory for temporary files, and named for us.
             let _ = std::fs::remove_dir_all(directory);

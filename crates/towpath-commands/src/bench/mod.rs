@@ -26,6 +26,7 @@ mod pruning;
 mod remote;
 mod report;
 mod runtime;
+mod server;
 mod tasks;
 
 use std::path::PathBuf;
@@ -51,6 +52,7 @@ pub(crate) use self::remote::COMMAND as PEER_COMMAND;
 /// Runs each phase on fresh stores that are removed afterwards; an existing store is never touched.
 /// Without --store they are SQLite files in the directory for temporary files; --store sqlite:PATH puts
 /// them beside PATH, to measure the disk that is there, and --store memory: measures the store in memory.
+/// On a server each is a namespace of its own, which is cleared afterwards.
 ///
 /// Rates stand beside two bare loops on the same engine, run in turn with it: `own` does exactly the
 /// store's statements with nothing around them, `L4` (SQLite) is the leanest layout known, with no status,
@@ -123,6 +125,8 @@ pub(crate) enum Phase {
     Files,
     /// A drain while finished messages are pruned
     Pruning,
+    /// What a message costs a server in CPU time, submit to settle (Redis)
+    Server,
     /// Lists by filter over many messages, claims meanwhile, and the command `status`
     Looks,
 }
@@ -191,6 +195,7 @@ async fn measure(bench: &Bench<'_>) -> Result<Vec<Figure>> {
             Phase::Backlog => Box::pin(backlog::run(bench)).await,
             Phase::Files => Box::pin(files::run(bench)).await,
             Phase::Pruning => Box::pin(pruning::run(bench)).await,
+            Phase::Server => Box::pin(server::run(bench)).await,
             Phase::Looks => Box::pin(looks::run(bench)).await,
         };
         figures.extend(measured?);

@@ -73,7 +73,7 @@ fn table(figures: &[Figure]) -> Table {
 fn worst(figure: &Figure) -> f64 {
     match figure.unit {
         Unit::PerSecond => figure.value.min,
-        Unit::Millis | Unit::Mib | Unit::Percent => figure.value.max,
+        Unit::Millis | Unit::Micros | Unit::Mib | Unit::Percent => figure.value.max,
     }
 }
 
@@ -81,6 +81,7 @@ fn shown(value: f64, unit: Unit) -> String {
     match unit {
         Unit::PerSecond => format!("{}/s", indicatif::HumanCount(value.max(0.0) as u64)),
         Unit::Millis => format!("{value:.3} ms"),
+        Unit::Micros => format!("{value:.1} µs"),
         Unit::Mib => format!("{value:.1} MiB"),
         Unit::Percent => format!("{value:.2} %"),
     }

@@ -16,7 +16,7 @@
 //!   becoming ready on the store's clock, store sequence), never by id. That time never goes back, even
 //!   when the wall clock does: whoever joins a line stands behind his equals who are there. The store
 //!   sequence is the order of submits where the store keeps [that one](Capabilities::ordered), else the
-//!   order of becoming ready.
+//!   order of becoming ready; those that one promote, rescue or leave lets become ready are equals there.
 //! * **Bounded.** No verb touches more rows than its caller asked for. More than
 //!   [`BATCH`](crate::limits::BATCH) messages in one submit or settle are refused whole (`Invalid`); a
 //!   claim hands out at most that many, and no more once their payloads have

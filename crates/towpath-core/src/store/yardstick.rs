@@ -1,5 +1,7 @@
 //! Bare loops over an engine: what a store is measured beside.
 
+use std::time::Duration;
+
 use crate::error::Result;
 use crate::ids::MessageId;
 
@@ -31,4 +33,46 @@ pub trait Yardstick: Send {
     ///
     /// What the engine says.
     fn exchange(&mut self, max: usize) -> Result<usize>;
+
+    /// As [`submit`](Yardstick::submit) of each of these batches; all of them under way at once, where the
+    /// engine is at the other end of a wire.
+    ///
+    /// # Errors
+    ///
+    /// What the engine says.
+    fn submit_many(&mut self, batches: &[&[MessageId]], payload: &[u8]) -> Result<()> {
+        batches.iter().try_for_each(|ids| self.submit(ids, payload))
+    }
+
+    /// As that many calls of [`exchange`](Yardstick::exchange), each of which settles what one of those
+    /// before it claimed; all of them under way at once, where the engine is at the other end of a wire.
+    ///
+    /// # Errors
+    ///
+    /// What the engine says.
+    fn exchange_many(&mut self, max: usize, times: usize) -> Result<usize> {
+        (0..times).map(|_| self.exchange(max)).sum()
+    }
+
+    /// From now on a success is deleted at once, not kept. Does nothing where there is no such choice.
+    fn keep_nothing(&mut self) {}
+
+    /// The CPU time that the server has used so far; `None` where there is none, or it does not tell.
+    ///
+    /// # Errors
+    ///
+    /// What the server says.
+    fn server_cpu(&mut self) -> Result<Option<Duration>> {
+        Ok(None)
+    }
+
+    /// Deletes all that is in the namespace that the URL named. Does nothing where the store is a file,
+    /// which goes as a whole.
+    ///
+    /// # Errors
+    ///
+    /// What the engine says.
+    fn clear(&mut self) -> Result<()> {
+        Ok(())
+    }
 }

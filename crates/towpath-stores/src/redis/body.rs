@@ -33,7 +33,7 @@ pub(super) fn flag(draft: &Draft) -> u8 {
     flag
 }
 
-/// The body of a draft, without the time of its submit, which the server puts before it.
+/// The body of a draft, without the time of its submit, which the server puts behind it.
 ///
 /// # Errors
 ///
@@ -120,11 +120,13 @@ impl Names {
 /// The draft in a body, and when it was submitted.
 pub(super) fn decode(
     id: MessageId,
-    body: Bytes,
+    mut body: Bytes,
     names: &mut Names,
 ) -> Result<(Draft, Timestamp), Damaged> {
+    let time_at = body.len().checked_sub(size_of::<i64>());
+    let time = body.split_off(time_at.ok_or(Damaged("ends too early"))?);
+    let submitted_at = Reader::new(time).time()?;
     let mut reader = Reader::new(body);
-    let submitted_at = reader.time()?;
     let _flag = reader.u8()?;
     let priority = reader.u32()?;
     let (_ttl, _expires_in) = (reader.i64()?, reader.i64()?);

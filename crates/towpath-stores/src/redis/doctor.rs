@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use redis::Value;
+use redis::aio::ConnectionManager;
+use redis::{RedisResult, Value};
 use towpath_core::Result;
 use towpath_core::store::Finding;
 
-use super::script::COUNTS;
+use super::error::Translate;
 use super::store::Shared;
 
 /// The oldest server that has the commands of the scripts.
@@ -14,27 +15,38 @@ const VERSION_MIN: (u32, u32) = (6, 2);
 
 impl Shared {
     pub(super) async fn doctor(&self) -> Result<Vec<Finding>> {
-        let info = self.command(redis::cmd("INFO")).await?;
-        let info = match &info {
-            Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-            Value::VerbatimString { text, .. } | Value::SimpleString(text) => text.clone(),
-            _ => return Err(self.translate.answer(COUNTS.name)),
+        let translate = self.translate.clone();
+        let work = move |mut manager: ConnectionManager| async move {
+            let found = findings(&mut manager).await;
+            found.map_err(|error| translate.error(&error))
         };
-        let info: HashMap<&str, &str> = info
-            .lines()
-            .filter_map(|line| line.trim_end().split_once(':'))
-            .collect();
-        // Managed servers refuse this command; then what INFO says must do.
-        let mut saves = redis::cmd("CONFIG");
-        saves.arg("GET").arg("save");
-        let saves = match self.command(saves).await {
-            Ok(Value::Array(pair)) => {
-                !matches!(pair.get(1), Some(Value::BulkString(b)) if b.is_empty())
-            }
-            _ => true,
-        };
-        Ok(examine(&info, saves))
+        self.driver()?.run(work).await
     }
+}
+
+/// Tells the log what the doctor would find. A server that does not tell about itself is left in peace.
+pub(super) async fn warn(manager: &mut ConnectionManager, translate: &Translate) {
+    for Finding { about, problem } in findings(manager).await.unwrap_or_default() {
+        tracing::warn!(store = translate.url(), "{about} {problem}");
+    }
+}
+
+async fn findings(manager: &mut ConnectionManager) -> RedisResult<Vec<Finding>> {
+    let info: String = redis::cmd("INFO").query_async(manager).await?;
+    let info: HashMap<&str, &str> = info
+        .lines()
+        .filter_map(|line| line.trim_end().split_once(':'))
+        .collect();
+    // Managed servers refuse this command; then what INFO says must do.
+    let mut saves = redis::cmd("CONFIG");
+    saves.arg("GET").arg("save");
+    let saves = match saves.query_async(manager).await {
+        Ok(Value::Array(pair)) => {
+            !matches!(pair.get(1), Some(Value::BulkString(b)) if b.is_empty())
+        }
+        _ => true,
+    };
+    Ok(examine(&info, saves))
 }
 
 /// `saves` is whether snapshots are made, as far as that is known.

@@ -4,16 +4,18 @@
 //! a program that blocks its own runtime does not keep what it sent from being read. All verbs share one
 //! connection: what many callers send at a time goes out together.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike as _, ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, RedisResult, ServerErrorKind, Value};
+use redis::{Client, Cmd, RedisResult, ServerErrorKind, Value};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{OnceCell, mpsc, oneshot};
 use towpath_core::Result;
 
+use super::doctor;
 use super::error::{Translate, stopped};
 use super::script::Call;
 
@@ -34,7 +36,9 @@ pub(super) struct Driver {
     client: Client,
     translate: Translate,
     /// Made on the first command; makes itself again whenever the server went away.
-    manager: std::sync::Arc<OnceCell<ConnectionManager>>,
+    manager: Arc<OnceCell<ConnectionManager>>,
+    /// Whether the server was asked how it is set up, as it is once it has answered for the first time.
+    examined: Arc<AtomicBool>,
     /// Every verb at work holds a copy. When the last is gone the thread ends: after the store was closed
     /// and what was begun is done.
     alive: Mutex<Option<mpsc::Sender<()>>>,
@@ -59,7 +63,8 @@ impl Driver {
             handle,
             client,
             translate,
-            manager: std::sync::Arc::default(),
+            manager: Arc::default(),
+            examined: Arc::default(),
             alive: Mutex::new(Some(alive)),
         })
     }
@@ -96,6 +101,7 @@ impl Driver {
         let alive = self.alive();
         let alive = alive.ok_or_else(|| stopped(self.translate.url()))?;
         let (manager, client) = (self.manager.clone(), self.client.clone());
+        let examined = self.examined.clone();
         let (translate, lost) = (self.translate.clone(), self.translate.clone());
         let (answered, answer) = oneshot::channel();
         self.handle.spawn(async move {
@@ -105,8 +111,12 @@ impl Driver {
                 Ok(manager) => work(manager).await,
                 Err(error) => Err(translate.error(&error)),
             };
+            let first = done.is_ok() && !examined.swap(true, Ordering::Relaxed);
             // Nobody hears it when the caller has gone away.
             let _gone = answered.send(done);
+            if let Some(mut manager) = manager.get().filter(|_| first).cloned() {
+                doctor::warn(&mut manager, &translate).await;
+            }
         });
         answer.await.unwrap_or_else(|_| Err(stopped(lost.url())))
     }
@@ -155,21 +165,16 @@ async fn connect(client: Client) -> RedisResult<ConnectionManager> {
 }
 
 /// Calls the script by its hash; a server that does not know it (it was restarted, or flushed its scripts)
-/// is told once.
+/// is sent the whole of it.
 async fn evaluate(manager: &mut ConnectionManager, call: &Call) -> RedisResult<Value> {
-    let answer = send(manager, call).await;
-    match answer {
+    match send(manager, &call.command).await {
         Err(error) if error.kind() == ServerErrorKind::NoScript.into() => {
-            manager.req_packed_command(&call.script.load()).await?;
-            send(manager, call).await
+            send(manager, &call.whole()).await
         }
         answer => answer,
     }
 }
 
-async fn send(manager: &mut ConnectionManager, call: &Call) -> RedisResult<Value> {
-    manager
-        .req_packed_command(&call.command)
-        .await?
-        .extract_error()
+async fn send(manager: &mut ConnectionManager, command: &Cmd) -> RedisResult<Value> {
+    manager.req_packed_command(command).await?.extract_error()
 }

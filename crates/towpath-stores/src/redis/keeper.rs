@@ -47,8 +47,7 @@ impl Keeper {
         };
         match call.command.query::<Value>(connection) {
             Err(error) if error.kind() == ServerErrorKind::NoScript.into() => {
-                call.script.load().query::<Value>(connection)?;
-                call.command.query(connection)
+                call.whole().query(connection)
             }
             answer => answer,
         }

@@ -7,7 +7,7 @@ use towpath_core::{Error, IncarnationId, Kind, Result, Token, limits};
 
 use super::bytes::{millis, put_medium};
 use super::reply;
-use super::script::{JOIN, LEAVE, STANDING};
+use super::script::{Call, JOIN, LEAVE, STANDING};
 use super::store::Shared;
 
 pub(super) fn lease_lost(incarnation: IncarnationId) -> Error {
@@ -26,7 +26,7 @@ pub(super) fn token(token: Token) -> [u8; 20] {
 }
 
 impl Shared {
-    pub(super) async fn join(&self, card: WorkerCard, lease: Duration) -> Result<()> {
+    pub(super) fn join_call(&self, card: &WorkerCard, lease: Duration) -> Call {
         let mut stored = Vec::new();
         put_medium(&mut stored, card.name.as_bytes());
         let (listens, tasks) = (&card.listens, &card.tasks);
@@ -36,7 +36,11 @@ impl Shared {
         call.bytes(card.incarnation.as_bytes())
             .number(millis(lease))
             .bytes(&stored);
-        if reply::yes(&self.call(call).await?) {
+        call
+    }
+
+    pub(super) async fn join(&self, card: WorkerCard, lease: Duration) -> Result<()> {
+        if reply::yes(&self.call(self.join_call(&card, lease)).await?) {
             return Ok(());
         }
         let incarnation = card.incarnation;

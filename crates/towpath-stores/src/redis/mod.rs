@@ -76,5 +76,7 @@ mod store;
 mod submit;
 mod update;
 mod workers;
+#[cfg(feature = "yardstick")]
+pub(crate) mod yardstick;
 
 pub use store::RedisStore;

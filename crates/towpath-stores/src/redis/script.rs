@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use redis::{Cmd, Script as Hashed};
+use redis::{Arg, Cmd, Script as Hashed};
 
 /// A script that the server knows by its hash.
 pub(super) struct Script {
@@ -25,7 +25,8 @@ impl Script {
         self.hashed.get_hash()
     }
 
-    /// The command that has the server keep the script, as it must after a restart.
+    /// The command that has the server keep the script.
+    #[cfg(feature = "yardstick")]
     pub(super) fn load(&self) -> Cmd {
         let mut command = redis::cmd("SCRIPT");
         command.arg("LOAD").arg(&self.text);
@@ -40,10 +41,30 @@ macro_rules! part {
 }
 
 /// Each script is its parts in a row: the head, what it shares with others, and what is its own.
+///
+/// A script makes its functions anew at every call, and that costs the server as much as a command each. So
+/// those that a busy script seldom needs are made when it first does: `seldom().name` is one of them.
 macro_rules! scripts {
-    ($($name:ident = $file:literal [$($shared:literal)*];)*) => {
+    (@seldom [$($rare:literal)*] [$($function:ident)*]) => {
+        &[
+            "local made\nlocal function seldom()\nif made then return made end\n",
+            $(part!($rare),)*
+            "made = {",
+            $(stringify!($function), " = ", stringify!($function), ", ",)*
+            "}\nreturn made\nend\n",
+        ]
+    };
+    (@maybe) => { &[] };
+    (@maybe [$($rare:literal)*] [$($function:ident)*]) => {
+        scripts!(@seldom [$($rare)*] [$($function)*])
+    };
+    ($($name:ident = $file:literal [$($shared:literal)*]
+        $(seldom [$($rare:literal)*] as [$($function:ident)*] [$($last:literal)*])?;)*) => {
         $(pub(super) static $name: LazyLock<Script> = LazyLock::new(|| {
-            Script::new($file, &[part!("head"), $(part!($shared),)* part!($file)])
+            let shared: &[&str] = &[part!("head"), $(part!($shared)),*];
+            let seldom: &[&str] = scripts!(@maybe $([$($rare)*] [$($function)*])?);
+            let own: &[&str] = &[$($(part!($last),)*)? part!($file)];
+            Script::new($file, &[shared, seldom, own].concat())
         });)*
         #[cfg(test)]
         static ALL: &[&LazyLock<Script>] = &[$(&$name),*];
@@ -52,31 +73,36 @@ macro_rules! scripts {
 
 scripts! {
     NOW = "now" [];
-    SUBMIT = "submit" ["bells" "lines" "accept"];
+    SUBMIT = "submit" ["bells" "rank"] seldom ["lines" "accept"] as [opened accept note_times] [];
     JOIN = "join" ["lease_time" "lease_clock"];
-    LEAVE = "leave" ["bells" "lines" "message" "attempts" "take_back"];
+    LEAVE = "leave" ["bells" "rank" "lines" "message" "attempts" "take_back"];
     EXTEND = "extend" ["lease_time" "lease_clock"];
-    RESCUE = "rescue" ["bells" "lease_time" "lease_clock" "lines" "message" "attempts" "take_back"];
-    CLAIM = "claim" ["bells" "lines" "message" "take"];
-    SETTLE_LINKED = "settle" ["bells" "lease_time" "locks" "linked" "lines" "message" "attempts" "accept" "take"];
-    SETTLE = "settle" ["bells" "unlinked" "lines" "message" "attempts" "accept" "take"];
-    STANDING = "standing" ["bells" "lines" "message"];
+    RESCUE = "rescue" ["bells" "lease_time" "lease_clock" "rank" "lines" "message" "attempts" "take_back"];
+    CLAIM = "claim" ["bells" "taken"]
+        seldom ["rank" "lines" "message" "merge"] as [emptied drain] ["take"];
+    SETTLE_LINKED = "settle" ["bells" "lease_time" "locks" "linked" "taken" "settling" "delete"]
+        seldom ["rank" "lines" "message" "attempts" "accept" "merge" "verdicts"]
+        as [emptied drain end_each] ["take"];
+    SETTLE = "settle" ["bells" "unlinked" "taken" "settling" "delete"]
+        seldom ["rank" "lines" "message" "attempts" "accept" "merge" "verdicts"]
+        as [emptied drain end_each] ["take"];
+    STANDING = "standing" ["bells" "rank" "lines" "message"];
     NOTE = "note" ["bells"];
-    REVOKE = "revoke" ["bells" "lines" "message" "attempts"];
-    UPDATE = "update" ["bells" "lines" "message"];
-    REQUEUE = "requeue" ["bells" "lines" "message" "attempts"];
-    REPLAY = "replay" ["bells" "lines" "message" "accept"];
-    REMOVE = "remove" ["bells" "lines" "message"];
-    PROMOTE = "promote" ["bells" "lines" "message"];
-    EXPIRE = "expire" ["bells" "lines" "message"];
-    PRUNE = "prune" ["bells" "lines" "message"];
-    AUDIT = "audit" ["bells" "lines" "message"];
+    REVOKE = "revoke" ["bells" "rank" "lines" "message" "attempts"];
+    UPDATE = "update" ["bells" "rank" "lines" "message"];
+    REQUEUE = "requeue" ["bells" "rank" "lines" "message" "attempts"];
+    REPLAY = "replay" ["bells" "rank" "lines" "message" "accept"];
+    REMOVE = "remove" ["bells" "rank" "lines" "message" "delete"];
+    PROMOTE = "promote" ["bells" "rank" "lines" "message"];
+    EXPIRE = "expire" ["bells" "rank" "lines" "message"];
+    PRUNE = "prune" ["bells" "delete"];
+    AUDIT = "audit" ["bells" "rank" "lines" "message"];
     GET = "get" ["attempts"];
-    BRIEF = "brief" ["bells" "lines" "message"];
+    BRIEF = "brief" ["bells" "rank" "lines" "message"];
     RESULTS = "results" [];
-    LIST = "list" ["bells" "lines"];
+    LIST = "list" ["bells" "rank" "lines"];
     COUNTS = "counts" [];
-    QUEUES = "queues" ["bells" "lines"];
+    QUEUES = "queues" ["bells" "rank" "lines"];
     WORKERS = "workers" ["lease_time" "lease_clock"];
     PAUSE = "pause" ["bells"];
     VALUE_SET = "value_set" ["values"];
@@ -116,6 +142,19 @@ impl Call {
         let mut call = Self { script, command };
         call.maybe(now);
         call
+    }
+
+    /// The same call with the script's text, which the server then keeps: telling it first and calling after
+    /// would fail once more should it forget between the two.
+    pub(super) fn whole(&self) -> Cmd {
+        let mut command = redis::cmd("EVAL");
+        command.arg(&self.script.text);
+        for argument in self.command.args_iter().skip(2) {
+            if let Arg::Simple(bytes) = argument {
+                command.arg(bytes);
+            }
+        }
+        command
     }
 
     pub(super) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {

@@ -1,6 +1,7 @@
 //! Settle: ends attempts under their tokens.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use redis::Value;
 use towpath_core::store::{Claim, Settle, SettleRequest, Settled, StoredResult, Verdict};
@@ -23,8 +24,6 @@ use super::submit::put_whole;
 const INLINE_BYTES: usize = 256;
 /// Bytes of results after which the next call begins.
 const CALL_BYTES: usize = 1024 * 1024;
-/// Added to the kind of a result when callbacks follow.
-const WITH_CALLBACKS: u8 = 8;
 
 pub(super) fn not_held(incarnation: IncarnationId, token: Token) -> Error {
     Error::new(
@@ -86,7 +85,7 @@ impl Shared {
     }
 
     /// The calls that settle all of these; the last one claims what is wanted.
-    fn settle_calls(
+    pub(super) fn settle_calls(
         &self,
         incarnation: IncarnationId,
         items: &[&Settle],
@@ -121,10 +120,14 @@ impl Shared {
         let mut call = self.call_of(if linked { &SETTLE_LINKED } else { &SETTLE });
         call.bytes(incarnation.as_bytes())
             .number(millis(retention.succeeded))
-            .number(millis(retention.dead))
-            .count(items.len());
+            .number(millis(retention.dead));
+        let letters: Vec<u8> = items.iter().map(|item| letter(item)).collect();
+        call.bytes(&letters);
         for item in items {
-            put_verdict(&mut call, item)?;
+            call.bytes(item.token.id.as_bytes());
+        }
+        for (item, letter) in items.iter().zip(letters) {
+            put_verdict(&mut call, letter, item)?;
         }
         if linked {
             self.put_linked(&mut call, items);
@@ -132,7 +135,7 @@ impl Shared {
         Ok(call)
     }
 
-    fn read_settled(&self, answer: Value) -> Result<(Vec<bool>, Vec<Message>)> {
+    pub(super) fn read_settled(&self, answer: Value) -> Result<(Vec<bool>, Vec<Message>)> {
         let (flags, claimed) = self.read(&SETTLE, answer, |answer| {
             let mut parts = reply::array(answer)?.into_iter();
             let flags = reply::bytes(parts.next().unwrap_or_default())?;
@@ -168,62 +171,67 @@ fn fitting(items: &[&Settle]) -> usize {
     over.map_or(items.len().min(CALL_MAX), |over| over.max(1))
 }
 
-fn put_verdict(call: &mut Call, item: &Settle) -> Result<()> {
-    let mut head = Vec::with_capacity(64);
-    let letter = match &item.verdict {
-        Verdict::Done { .. } => b'D',
+/// The letter of a verdict: of a success, whether anything but the end of its record is to be told.
+fn letter(item: &Settle) -> u8 {
+    match &item.verdict {
+        Verdict::Done { result, callbacks } => {
+            let plain = callbacks.is_empty() && item.started_at.is_some() && !stands_apart(result);
+            if plain { b'D' } else { b'd' }
+        }
         Verdict::Retry { .. } => b'R',
         Verdict::Fail { .. } => b'F',
         Verdict::Release => b'L',
         Verdict::Snooze { .. } => b'S',
-    };
-    head.push(letter);
-    head.extend_from_slice(item.token.id.as_bytes());
-    head.extend_from_slice(&item.token.claims.to_be_bytes());
-    put_i64(&mut head, item.started_at.map_or(-1, Timestamp::as_millis));
+    }
+}
+
+fn stands_apart(result: &StoredResult) -> bool {
+    matches!(result, StoredResult::Value(payload) if payload.len() > INLINE_BYTES)
+}
+
+/// What follows a letter, see `lua/verdicts.lua`.
+fn put_verdict(call: &mut Call, letter: u8, item: &Settle) -> Result<()> {
+    let mut tail = Vec::with_capacity(48);
+    tail.extend_from_slice(&item.token.claims.to_be_bytes());
+    put_i64(&mut tail, item.started_at.map_or(-1, Timestamp::as_millis));
     match &item.verdict {
         Verdict::Done { result, callbacks } => {
-            let apart = put_result(&mut head, result, !callbacks.is_empty());
-            call.bytes(&head);
-            if !callbacks.is_empty() {
+            if letter == b'd' {
                 call.count(callbacks.len());
                 for (place, callback) in callbacks.iter().enumerate() {
                     put_whole(call, place, callback)?;
                 }
             }
+            let apart = put_result(&mut tail, result);
+            call.bytes(&tail);
             if let Some(payload) = apart {
                 call.bytes(&value(payload));
             }
             return Ok(());
         }
         Verdict::Retry { after, error } => {
-            put_set_back(&mut head, FailReason::Exhausted, *after, Some(error));
+            put_set_back(&mut tail, FailReason::Exhausted, *after, Some(error));
         }
         Verdict::Fail { reason, error } => {
-            put_set_back(&mut head, *reason, std::time::Duration::ZERO, Some(error));
+            put_set_back(&mut tail, *reason, Duration::ZERO, Some(error));
         }
         Verdict::Release => {
-            put_set_back(
-                &mut head,
-                FailReason::Exhausted,
-                std::time::Duration::ZERO,
-                None,
-            );
+            put_set_back(&mut tail, FailReason::Exhausted, Duration::ZERO, None);
         }
         Verdict::Snooze { after } => {
             let text = format!("snoozed {0} times, which is the limit", limits::SNOOZES);
             let error = AttemptError::new("towpath::Snoozed", text);
-            put_set_back(&mut head, FailReason::Rejected, *after, Some(&error));
+            put_set_back(&mut tail, FailReason::Rejected, *after, Some(&error));
         }
     }
-    call.bytes(&head);
+    call.bytes(&tail);
     Ok(())
 }
 
 fn put_set_back(
     head: &mut Vec<u8>,
     reason: FailReason,
-    after: std::time::Duration,
+    after: Duration,
     error: Option<&AttemptError>,
 ) {
     head.push(reason_letter(reason));
@@ -234,26 +242,21 @@ fn put_set_back(
 }
 
 /// Writes what is kept of a result; answers it if it stands apart.
-fn put_result<'a>(
-    head: &mut Vec<u8>,
-    result: &'a StoredResult,
-    callbacks: bool,
-) -> Option<&'a Payload> {
-    let more = if callbacks { WITH_CALLBACKS } else { 0 };
+fn put_result<'a>(tail: &mut Vec<u8>, result: &'a StoredResult) -> Option<&'a Payload> {
     let size = |size: usize| i64::try_from(size).unwrap_or(i64::MAX);
     match result {
-        StoredResult::None => head.push(more),
+        StoredResult::None => tail.push(0),
         StoredResult::TooLarge { size: bytes } => {
-            head.push(1 + more);
-            put_i64(head, size(*bytes));
+            tail.push(1);
+            put_i64(tail, size(*bytes));
         }
-        StoredResult::Value(payload) if payload.len() <= INLINE_BYTES => {
-            head.push(2 + more);
-            head.extend_from_slice(&value(payload));
+        StoredResult::Value(payload) if !stands_apart(result) => {
+            tail.push(2);
+            tail.extend_from_slice(&value(payload));
         }
         StoredResult::Value(payload) => {
-            head.push(3 + more);
-            put_i64(head, size(payload.len()));
+            tail.push(3);
+            put_i64(tail, size(payload.len()));
             return Some(payload);
         }
     }

@@ -17,8 +17,8 @@ use towpath_core::store::{
 };
 use towpath_core::url::{Scheme, Server};
 use towpath_core::{
-    Clock, Draft, Error, IncarnationId, Kind, Message, MessageId, QueueName, Result, StoreUrl,
-    Timestamp, Token, limits,
+    Clock, Draft, Error, IncarnationId, Kind, Message, MessageId, Namespace, QueueName, Result,
+    StoreUrl, Timestamp, Token, limits,
 };
 
 use super::bell::Bells;
@@ -45,7 +45,6 @@ pub struct RedisStore {
 /// What the verbs, the heartbeat and the bells of one handle share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    url: StoreUrl,
     /// The beginning of every key.
     prefix: String,
     /// A clock that was handed in; nothing for the server's.
@@ -81,6 +80,28 @@ impl RedisStore {
         Self::open_by(url, Some(clock))
     }
 
+    /// The store in `namespace` of the server that `client` is for: for programs that have a client already, or
+    /// one with settings that no URL can say. With a URL, see [`open`](RedisStore::open).
+    ///
+    /// The client is of the crate `redis`, version 1. Connections are the store's own, and nothing is connected
+    /// yet.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use towpath_core::{Namespace, Store as _};
+    /// use towpath_stores::redis::RedisStore;
+    ///
+    /// let client = redis::Client::open("redis://jobs:secret@127.0.0.1/2")?;
+    /// let store = RedisStore::from_client(client, &Namespace::new("mail")?);
+    /// assert_eq!(store.url(), "redis://127.0.0.1:6379/2?namespace=mail");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn from_client(client: Client, namespace: &Namespace) -> Self {
+        let translate = Translate::new(place(&client, namespace));
+        Self::on(client, translate, namespace, None)
+    }
+
     fn open_by(url: &StoreUrl, clock: Option<Arc<dyn Clock>>) -> Result<Self> {
         let server = url.server().filter(|_| url.scheme() == Scheme::Redis);
         let Some(server) = server else {
@@ -89,10 +110,18 @@ impl RedisStore {
         };
         let translate = Translate::new(url.to_string());
         let client = client(url, server, &translate)?;
-        Ok(Self {
+        Ok(Self::on(client, translate, url.namespace(), clock))
+    }
+
+    fn on(
+        client: Client,
+        translate: Translate,
+        namespace: &Namespace,
+        clock: Option<Arc<dyn Clock>>,
+    ) -> Self {
+        Self {
             shared: Arc::new(Shared {
-                url: url.clone(),
-                prefix: prefix(url.namespace().as_str()),
+                prefix: prefix(namespace.as_str()),
                 clock,
                 client,
                 translate,
@@ -102,8 +131,33 @@ impl RedisStore {
                 retention: Mutex::default(),
                 closed: AtomicBool::new(false),
             }),
-        })
+        }
     }
+}
+
+/// Where a client connects to, without secrets.
+fn place(client: &Client, namespace: &Namespace) -> String {
+    let info = client.get_connection_info();
+    let host = |host: &str| match host.contains(':') {
+        true => format!("[{host}]"),
+        false => host.to_owned(),
+    };
+    let mut place = match info.addr() {
+        ConnectionAddr::Tcp(name, port) => format!("redis://{}:{port}", host(name)),
+        ConnectionAddr::TcpTls {
+            host: name, port, ..
+        } => format!("rediss://{}:{port}", host(name)),
+        socket => format!("redis+unix:{socket}"),
+    };
+    match info.redis_settings().db() {
+        0 => {}
+        database => place.push_str(&format!("/{database}")),
+    }
+    if *namespace != Namespace::default() {
+        let name = namespace.as_str().replace('%', "%25").replace('&', "%26");
+        place.push_str(&format!("?namespace={name}"));
+    }
+    place
 }
 
 fn client(url: &StoreUrl, server: &Server, translate: &Translate) -> Result<Client> {
@@ -148,6 +202,13 @@ fn connection_info(server: &Server, address: ConnectionAddr) -> redis::RedisResu
 fn prefix(namespace: &str) -> String {
     let escaped = namespace.replace('%', "%25").replace('}', "%7D");
     format!("{{towpath:{escaped}}}:")
+}
+
+#[cfg(feature = "yardstick")]
+impl RedisStore {
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
 }
 
 impl Shared {
@@ -261,7 +322,7 @@ pub(super) fn check_batch(what: &str, len: usize) -> Result<()> {
 
 impl Store for RedisStore {
     fn url(&self) -> String {
-        self.shared.url.to_string()
+        self.shared.translate.url().to_owned()
     }
 
     fn capabilities(&self) -> Capabilities {

@@ -59,6 +59,8 @@ struct Group<'a> {
     queue: &'a QueueName,
     task: &'a TaskName,
     priority: u32,
+    /// Whether one of them expires.
+    expires: bool,
     members: Vec<(usize, &'a Draft)>,
 }
 
@@ -98,7 +100,7 @@ impl Shared {
         Ok(answers)
     }
 
-    fn submit_call(&self, drafts: &[(usize, &Draft)]) -> Result<Call> {
+    pub(super) fn submit_call(&self, drafts: &[(usize, &Draft)]) -> Result<Call> {
         let mut groups: Vec<Group<'_>> = Vec::new();
         let mut group_of = HashMap::new();
         let mut later = Vec::new();
@@ -113,10 +115,12 @@ impl Shared {
                     queue: &draft.queue,
                     task: &draft.task,
                     priority: draft.priority,
+                    expires: false,
                     members: Vec::new(),
                 });
                 groups.len() - 1
             });
+            groups[group].expires |= draft.options.expires_in.is_some();
             groups[group].members.push((place, draft));
         }
         let mut call = self.call_of(&SUBMIT);
@@ -125,7 +129,8 @@ impl Shared {
             call.text(group.queue.as_str())
                 .text(group.task.as_str())
                 .number(group.priority)
-                .count(group.members.len());
+                .count(group.members.len())
+                .text(if group.expires { "e" } else { "" });
             for (place, draft) in group.members {
                 call.bytes(&tail(place, draft)).bytes(&body::encode(draft)?);
             }

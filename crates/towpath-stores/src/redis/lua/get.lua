@@ -25,7 +25,7 @@ for i = 1, #ids do
     names[incarnation] = worker_name(incarnation)
   end
   answer[#answer + 1] = incarnation and names[incarnation]
-  local queue = any_paused and body and string.sub(body, 32, 31 + string.byte(body, 30))
+  local queue = any_paused and body and string.sub(body, 24, 23 + string.byte(body, 22))
   answer[#answer + 1] = queue and call('SISMEMBER', P .. 'u', queue) or 0
 end
 return answer

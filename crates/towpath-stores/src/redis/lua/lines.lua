@@ -1,29 +1,8 @@
 -- Lines of ready messages: one list per (queue, task, priority).
 --
--- An element is 27 bytes: rank (8), place in the call (2), flag (1), id (16). The rank grows with every
--- call that lets somebody join a line, also when the clock is set back; a 2048th of it is the time in ms.
+-- An element is 27 bytes: rank (8), place in the call (2), flag (1), id (16). For the rank see rank.lua.
 -- The flag is a sum: 1 for a message that has more than its body, 2 for one whose body a claim must look
 -- into (a retention or an expiry of its own), 4 for one that expires.
-local rank8, joined
-local function begin_rank(first)
-  if not rank8 then
-    local last = tonumber(call('GET', P .. 'o') or 0)
-    local rank = math.max(now * 2048, last + 1)
-    call('SET', P .. 'o', string.format('%.0f', rank))
-    rank8, joined = struct.pack('>I8', rank), first or 0
-  end
-end
-
-local function next_rank()
-  begin_rank()
-  joined = joined + 1
-  return rank8 .. struct.pack('>I2', joined - 1)
-end
-
-local function ready_at()
-  return math.floor(struct.unpack('>I8', rank8) / 2048)
-end
-
 local function line_of(queue, task)
   return #queue .. ':' .. queue .. task
 end

@@ -5,7 +5,8 @@
 local function unlock_linked(at, answers)
   local clock, last = lease_time(ARGV[at]), at + 1 + tonumber(ARGV[at + 1])
   for i = at + 2, last do
-    if answers[struct.unpack('>I4', ARGV[i])] == '1' then
+    local place = struct.unpack('>I4', ARGV[i])
+    if string.sub(answers, place, place) == '1' then
       release(string.sub(ARGV[i], 5), clock)
     end
   end

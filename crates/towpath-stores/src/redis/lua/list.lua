@@ -85,18 +85,35 @@ local function list_by_score(key, reverse, after)
   end
 end
 
+-- In hexadecimal, for the server may compare bytes as some language does.
+local function hexadecimal(ids)
+  for i, id in ipairs(ids) do
+    ids[i] = string.format('%08x%08x%08x%08x', struct.unpack('>I4I4I4I4', id))
+  end
+  table.sort(ids)
+  return ids
+end
+
+local function binary(id)
+  return (string.gsub(id, '%x%x', function(byte) return string.char(tonumber(byte, 16)) end))
+end
+
+-- Worker by worker, for a hash that grows or shrinks is in another order at every look.
 local function list_running(after)
-  local cursor, skip = after and after[1] or '0', after and after[2] or 0
-  repeat
-    local found = call('HSCAN', P .. 'h', cursor, 'COUNT', limit)
-    for i = 1 + 2 * skip, #found[2], 2 do
-      if #ids == limit then
-        return { cursor, (i - 1) / 2 }
+  local last = after or true
+  for _, worker in ipairs(hexadecimal(call('HKEYS', P .. 'c'))) do
+    if not after or worker >= after[1] then
+      for _, id in ipairs(hexadecimal(call('SMEMBERS', P .. 'w' .. binary(worker)))) do
+        if not after or worker > after[1] or id > after[2] then
+          if #ids == limit then
+            return last
+          end
+          add(binary(id))
+          last = { worker, id }
+        end
       end
-      add(found[2][i])
     end
-    cursor, skip = found[1], 0
-  until cursor == '0'
+  end
 end
 
 local SECTIONS = {

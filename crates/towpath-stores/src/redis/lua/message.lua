@@ -1,22 +1,24 @@
 -- What is kept of a message, and how it moves.
 --
--- body: submitted_at (8), flag (1), priority (4), result_ttl (8, -1 for none), expires_in (8, -1 for
---       none), length of queue (1) and task (1), queue, task, and what only clients read
+-- body: flag (1), priority (4), result_ttl (8, -1 for none), expires_in (8, -1 for none), length of queue (1)
+--       and task (1), queue, task, what only clients read, submitted_at (8). The time stands last: to tell
+--       texts apart Lua looks at some of their bytes, and the last is one of them.
 -- more: claims, retries, losses, strays, snoozes (4 each), updated_at, due_at, expires_at (8 each, 0 for
 --       none); only of messages that are more than submitted
--- held: claims (4), incarnation (16), claimed_at (8), started_at (8, -1 for none), result_ttl (8)
+-- held: claims (4), incarnation (16), claimed_at (8), started_at (8, -1 for none), result_ttl (8),
+--       and zeros, see taken.lua
 -- done: state (1: S, F, R), finished_at (8), kept_until (8), and by state: S: see settle.lua, F: reason (1)
 local function read_message(id, body)
-  local submitted, flag, priority, ttl, expires_in, queue_len, task_len =
-    struct.unpack('>I8BI4i8i8BB', body)
+  local flag, priority, ttl, expires_in, queue_len, task_len = struct.unpack('>BI4i8i8BB', body)
+  local submitted = struct.unpack('>I8', body, #body - 7)
   local message = {
     id = id,
     submitted = submitted,
     priority = string.format('%.0f', priority),
     ttl = ttl,
     expires_in = expires_in,
-    queue = string.sub(body, 32, 31 + queue_len),
-    task = string.sub(body, 32 + queue_len, 31 + queue_len + task_len),
+    queue = string.sub(body, 24, 23 + queue_len),
+    task = string.sub(body, 24 + queue_len, 23 + queue_len + task_len),
   }
   local more = call('HGET', P .. 'm', id)
   if more then
@@ -101,15 +103,4 @@ end
 local function unhold(id, incarnation)
   call('HDEL', P .. 'h', id)
   call('SREM', P .. 'w' .. incarnation, id)
-end
-
--- Deletes all that is known of messages that stand nowhere.
-local function delete(ids)
-  call('HDEL', P .. 'b', unpack(ids))
-  for _, key in ipairs({ 'm', 't', 'v', 'g', 'f', 'y' }) do
-    if call('EXISTS', P .. key) == 1 then
-      call('HDEL', P .. key, unpack(ids))
-    end
-  end
-  rung.c = true
 end

@@ -1,6 +1,6 @@
 -- Changes a message that waits.
 --
--- ARGV: 2: id, 3: the body as it was read, or '' to be told, 4: the new body without its beginning, 5: the
+-- ARGV: 2: id, 3: the body as it was read, or '' to be told, 4: the new body without its end, 5: the
 --       new start ('' for none, 'now', '+MS', '@MS')
 -- Answers '-' for one that is not known, the state for one that does not wait, '~' when the body has changed
 -- since it was read, 'ok' else.
@@ -60,8 +60,8 @@ local function move_to(priority)
   rung.w = true
 end
 
-body = string.sub(body, 1, 8) .. ARGV[4]
-local priority = string.format('%.0f', (struct.unpack('>I4', body, 10)))
+body = ARGV[4] .. string.sub(body, -8)
+local priority = string.format('%.0f', (struct.unpack('>I4', body, 2)))
 call('HSET', P .. 'b', id, body)
 if state == 'ready' and (not due or due <= now) then
   if priority ~= message.priority then

@@ -233,7 +233,7 @@ impl Life {
     ) {
         let mut expected: Vec<Token> = Vec::new();
         'groups: for (queue, tasks) in groups {
-            while let Some(number) = self.plain.head(queue, tasks) {
+            while let Some(number) = self.next_of(queue, tasks, messages.get(expected.len())) {
                 let alone = self.plain.is_alone(number);
                 if expected.len() == max || (alone && !expected.is_empty()) {
                     break 'groups;
@@ -250,6 +250,22 @@ impl Life {
             .extend(claimed.iter().map(|token| (incarnation, *token)));
     }
 
+    /// What comes next: of equals the one that the store chose, or one that is to be alone where it ended.
+    fn next_of(
+        &self,
+        queue: &QueueName,
+        tasks: &[TaskName],
+        found: Option<&Message>,
+    ) -> Option<u64> {
+        let heads = self.plain.heads(queue, tasks);
+        let found = found.and_then(|message| self.plain.number(message.id));
+        let chosen = heads.iter().find(|head| match found {
+            Some(found) => **head == found,
+            None => self.plain.is_alone(**head),
+        });
+        chosen.or(heads.first()).copied()
+    }
+
     /// Which queue begins is the store's affair; that each hands out its head, and that the claim
     /// stops only where it must, is not.
     fn check_in_turn(&mut self, incarnation: IncarnationId, max: usize, messages: &[Message]) {
@@ -261,7 +277,8 @@ impl Life {
                 "something was handed out beside one that is to be alone"
             );
             let number = self.plain.number(message.id).expect("it was submitted");
-            assert_eq!(self.plain.head(&message.queue, &tasks), Some(number));
+            let heads = self.plain.heads(&message.queue, &tasks);
+            assert!(heads.contains(&number), "{number} went before {heads:?}");
             stops = self.plain.is_alone(number);
             assert!(!stops || messages.len() == 1);
             let token = self.plain.hand_out(number, incarnation);
@@ -272,7 +289,7 @@ impl Life {
         let queues: BTreeSet<QueueName> = entries.map(|entry| entry.draft.queue.clone()).collect();
         let heads: Vec<u64> = queues
             .iter()
-            .filter_map(|queue| self.plain.head(queue, &tasks))
+            .flat_map(|queue| self.plain.heads(queue, &tasks))
             .collect();
         stops |= heads.iter().any(|number| self.plain.is_alone(*number));
         let all = messages.len() == max || heads.is_empty();

@@ -12,6 +12,12 @@ use towpath_stores::conformance::Harness;
 
 use crate::stores;
 use life::Life;
+use step::Step;
+#[cfg(feature = "redis")]
+use {
+    std::time::Duration,
+    step::{New, Wish},
+};
 
 /// Steps of one life: enough for messages to be lost, retried, buried and dug out again.
 const STEPS: std::ops::Range<usize> = 1..60;
@@ -25,28 +31,65 @@ fn play<M: Into<Option<Harness>>>(make: fn() -> M, cases: u32) {
         failure_persistence: None,
         ..default
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .expect("a runtime for the test");
     let steps = proptest::collection::vec(step::step(), STEPS);
     let played = TestRunner::new(config).run(&steps, |steps| {
         // Without a server to play on there is nothing to see, and that has been said.
         let Some(harness) = make().into() else {
             return Ok(());
         };
-        runtime.block_on(async {
-            let mut life = Life::new(harness);
-            for step in steps {
-                life.take(step).await;
-            }
-            life.end().await;
-        });
+        live(harness, steps);
         Ok(())
     });
     if let Err(failure) = played {
         panic!("{failure}");
     }
+}
+
+fn live(harness: Harness, steps: Vec<Step>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime for the test");
+    runtime.block_on(async {
+        let mut life = Life::new(harness);
+        for step in steps {
+            life.take(step).await;
+        }
+        life.end().await;
+    });
+}
+
+/// The later submitted was due first, and one call promotes both: a store that keeps no order of submits
+/// may hand out either first. The plain map once knew only one of the two orders.
+#[cfg(feature = "redis")]
+#[test]
+fn those_that_one_call_lets_become_ready_are_equals() {
+    let Some(harness) = stores::redis() else {
+        return;
+    };
+    let delayed = |seconds| {
+        Step::Submit(New {
+            queue: 0,
+            task: 0,
+            priority: 0,
+            delay: Some(Duration::from_secs(seconds)),
+            expires_in: None,
+            result_ttl: None,
+        })
+    };
+    let claim = Step::Claim {
+        slot: 0,
+        max: 2,
+        wish: Wish::Queues([0, 1]),
+    };
+    let steps = vec![
+        delayed(20),
+        delayed(10),
+        Step::Advance(Duration::from_secs(30)),
+        Step::Promote,
+        claim,
+    ];
+    live(harness, steps);
 }
 
 #[test]

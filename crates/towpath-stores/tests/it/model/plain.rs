@@ -46,9 +46,10 @@ pub(super) struct Plain {
     /// Whether of two that became ready at the same time the first submitted goes first; else the one
     /// that came first does.
     ordered: bool,
-    /// By number, the order of becoming ready.
+    /// By number, the call that let it become ready. Those that one call let are equals, and the store
+    /// may hand out any of them first.
     joins: BTreeMap<u64, usize>,
-    joined: usize,
+    calls: usize,
     /// When a message last became ready.
     last_ready: Timestamp,
     /// The latest that the wall clock ever showed.
@@ -159,8 +160,7 @@ impl Plain {
     }
 
     fn note_join(&mut self, number: u64) {
-        self.joined += 1;
-        self.joins.insert(number, self.joined);
+        self.joins.insert(number, self.calls);
     }
 
     fn waiting(&mut self, due_at: Timestamp) -> (State, Timestamp) {
@@ -187,6 +187,7 @@ impl Plain {
             return Err(Kind::AlreadyExists);
         }
         let (state, due_at) = self.waiting(draft.start.resolve(self.now));
+        self.calls += 1;
         self.submits += 1;
         let entry = Entry {
             state,
@@ -204,19 +205,29 @@ impl Plain {
         Ok(())
     }
 
-    /// The next message of these tasks in this queue.
-    pub(super) fn head(&self, queue: &QueueName, tasks: &[TaskName]) -> Option<u64> {
-        let wanted = self.entries.iter().filter(|(_, entry)| {
+    /// The next message of these tasks in this queue; several where they are equals.
+    pub(super) fn heads(&self, queue: &QueueName, tasks: &[TaskName]) -> Vec<u64> {
+        if self.paused.contains(queue) {
+            return Vec::new();
+        }
+        let wanted = |entry: &Entry| {
             entry.state == State::Ready
                 && entry.draft.queue == *queue
                 && tasks.contains(&entry.draft.task)
-                && !self.paused.contains(queue)
-        });
-        let first = wanted.min_by_key(|(number, entry)| {
-            let joined = if self.ordered { 0 } else { self.joins[*number] };
-            (entry.draft.priority, entry.due_at, joined, **number)
-        });
-        first.map(|(number, _)| *number)
+        };
+        let place = |number: u64| {
+            let entry = &self.entries[&number];
+            let (joined, submitted) = if self.ordered {
+                (0, number)
+            } else {
+                (self.joins[&number], 0)
+            };
+            (entry.draft.priority, entry.due_at, joined, submitted)
+        };
+        let mut heads = self.those(wanted);
+        let first = heads.iter().map(|number| place(*number)).min();
+        heads.retain(|number| Some(place(*number)) == first);
+        heads
     }
 
     pub(super) fn is_alone(&self, number: u64) -> bool {
@@ -262,6 +273,7 @@ impl Plain {
     }
 
     pub(super) fn come_back(&mut self, number: u64, verb: Verb, wait: Duration) {
+        self.calls += 1;
         self.wait(number, verb, self.now.after(wait));
     }
 
@@ -293,6 +305,7 @@ impl Plain {
     }
 
     pub(super) fn leave(&mut self, incarnation: IncarnationId) {
+        self.calls += 1;
         for number in self.held_by(incarnation) {
             self.wait(number, Verb::Release, self.now);
         }
@@ -324,6 +337,7 @@ impl Plain {
             None => (state, due_at),
             Some(asked) if state == State::Ready && asked <= self.now => (state, due_at),
             Some(asked) => {
+                self.calls += 1;
                 self.note_join(number);
                 self.waiting(asked)
             }
@@ -338,6 +352,7 @@ impl Plain {
     pub(super) fn requeue(&mut self, id: MessageId) -> Verdict {
         let number = self.find_for(Verb::Requeue, id)?;
         let now = self.now;
+        self.calls += 1;
         self.wait(number, Verb::Requeue, now);
         let entry = self.entry(number);
         entry.expires_at = entry.draft.options.expires_in.map(|ttl| now.after(ttl));
@@ -378,6 +393,7 @@ impl Plain {
     }
 
     pub(super) fn promote(&mut self) -> usize {
+        self.calls += 1;
         let now = self.now;
         let due = self.those(|entry| entry.state == State::Scheduled && entry.due_at <= now);
         for number in &due {
@@ -400,6 +416,7 @@ impl Plain {
 
     /// Answers how many came back, were given up, and how many workers were found dead.
     pub(super) fn rescue(&mut self) -> [usize; 3] {
+        self.calls += 1;
         let uptime = self.uptime;
         let leases = self.leases.iter().filter(|(_, ends)| **ends <= uptime);
         let dead: Vec<IncarnationId> = leases.map(|(incarnation, _)| *incarnation).collect();
@@ -422,17 +439,17 @@ impl Plain {
     fn lose(&mut self, number: u64) -> bool {
         let entry = &self.entries[&number];
         let losses = entry.counters.losses + 1;
-        if !entry.holder.expect("it is held").started {
-            self.come_back(number, Verb::Rescue, Duration::ZERO);
+        let (verb, wait) = if !entry.holder.expect("it is held").started {
+            (Verb::Rescue, Duration::ZERO)
         } else if losses > limits::LOSSES {
             self.bury(number, Verb::GiveUp, Some(FailReason::Lost));
             return false;
         } else if losses == 1 {
-            self.come_back(number, Verb::RescueStarted, Duration::ZERO);
+            (Verb::RescueStarted, Duration::ZERO)
         } else {
-            let wait = Backoff::default().get(losses);
-            self.come_back(number, Verb::RescueStarted, wait);
-        }
+            (Verb::RescueStarted, Backoff::default().get(losses))
+        };
+        self.wait(number, verb, self.now.after(wait));
         true
     }
 

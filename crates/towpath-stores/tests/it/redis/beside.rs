@@ -9,7 +9,7 @@ use towpath_core::store::{
 use towpath_core::{Payload, Store};
 use towpath_stores::redis::RedisStore;
 
-use super::{command, connect, open, server};
+use super::place::{command, connect, open, server};
 
 /// Only bounds how long a broken store may make the test wait.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,96 +1,16 @@
 //! What is special about a server: it forgets scripts, stops, refuses, is set up wrongly, and holds keys
-//! of others. Each test has a server of its own.
-
-mod beside;
+//! of others.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
-use redis::{Client, Connection};
-use towpath_core::store::{Claim, Rescued, Selection, WorkerCard};
-use towpath_core::{
-    Draft, IncarnationId, Kind, MessageId, Namespace, Payload, State, Store, StoreUrl, TaskName,
-};
-use towpath_servers::RedisServer;
+use towpath_core::store::Rescued;
+use towpath_core::{Draft, Kind, MessageId, State, Store};
 use towpath_stores::redis::RedisStore;
 
-/// A server of a test's own, in a run that has servers.
-fn server_with(settings: &[&str]) -> Option<RedisServer> {
-    towpath_servers::given(towpath_servers::REDIS_URL)?;
-    Some(RedisServer::start_with(settings).expect("a server"))
-}
-
-fn server() -> Option<RedisServer> {
-    server_with(&[
-        "--save",
-        "",
-        "--appendonly",
-        "yes",
-        "--appendfsync",
-        "always",
-    ])
-}
-
-fn open(server: &RedisServer) -> RedisStore {
-    RedisStore::open(&server.url().parse().unwrap()).unwrap()
-}
-
-fn open_in(server: &RedisServer, namespace: &str) -> RedisStore {
-    let url: StoreUrl = server.url().parse().unwrap();
-    let namespace = Namespace::new(namespace).unwrap();
-    RedisStore::open(&url.with_namespace(namespace)).unwrap()
-}
-
-fn connect(server: &RedisServer) -> Connection {
-    let client = Client::open(server.url()).unwrap();
-    client.get_connection().unwrap()
-}
-
-fn command(connection: &mut Connection, words: &[&str]) {
-    let mut command = redis::cmd(words[0]);
-    command.arg(&words[1..]);
-    command.exec(connection).unwrap();
-}
-
-fn draft() -> Draft {
-    Draft::new(TaskName::new("t").unwrap(), Payload::json("[1]"))
-}
-
-async fn submit(store: &RedisStore) -> towpath_core::Result<MessageId> {
-    let draft = draft();
-    let id = draft.id;
-    store.submit(vec![draft]).await?.remove(0)?;
-    Ok(id)
-}
-
-async fn state(store: &RedisStore, id: MessageId) -> Option<State> {
-    let record = store.get(vec![id]).await.unwrap().remove(0);
-    record.map(|record| record.state)
-}
-
-async fn join(store: &RedisStore, lease: Duration) -> IncarnationId {
-    let incarnation = IncarnationId::new();
-    let card = WorkerCard {
-        incarnation,
-        name: "host:7".to_owned(),
-        listens: String::new(),
-        tasks: Vec::new(),
-    };
-    store.join(card, lease).await.unwrap();
-    incarnation
-}
-
-async fn claim(store: &RedisStore, incarnation: IncarnationId) -> Vec<MessageId> {
-    let tasks = vec![TaskName::new("t").unwrap()];
-    let claim = Claim {
-        incarnation,
-        max: 10,
-        selection: Selection::Any { tasks }.into(),
-        turn: 0,
-    };
-    let claimed = store.claim(claim).await.unwrap();
-    claimed.iter().map(|message| message.id).collect()
-}
+use super::place::{
+    claim, command, connect, draft, join, open, open_in, server, server_with, state, submit,
+};
 
 #[tokio::test]
 async fn scripts_that_the_server_forgot_are_told_again() {

@@ -1,0 +1,7 @@
+-- What a claim has taken so far: of each message its element and body, and more where its flag is not 0;
+-- its id; its id and who holds it. And what it may take.
+local taken, taken_ids, held_pairs = {}, {}, {}
+local bytes, is_over = 0, false
+local bytes_max, taker, plain_hold, keep_dead
+-- A hash keeps short values in one block, and walks through it. One value above 64 bytes and it is a table.
+local HOLD_PAD = string.rep('\0', 24)

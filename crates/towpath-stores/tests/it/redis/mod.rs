@@ -1,0 +1,9 @@
+//! The store on Redis, where it differs from the others: its server. Each test has a server of its own.
+
+#[cfg(feature = "yardstick")]
+mod bare;
+mod beside;
+mod frozen;
+mod opening;
+mod place;
+mod server;
