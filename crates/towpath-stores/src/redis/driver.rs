@@ -5,15 +5,15 @@
 //! connection: what many callers send at a time goes out together.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike as _, ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, Cmd, RedisResult, ServerErrorKind, Value};
+use redis::{Client, Cmd, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{OnceCell, mpsc, oneshot};
-use towpath_core::Result;
+use towpath_core::{Error, Result};
 
 use super::doctor;
 use super::error::{Translate, stopped};
@@ -24,6 +24,8 @@ pub(super) const CONNECT: Duration = Duration::from_secs(3);
 /// How long the server may take to answer. A script takes milliseconds; behind a server that loads or saves
 /// its data they are seconds.
 pub(super) const RESPOND: Duration = Duration::from_secs(10);
+/// How long it may take to answer a heartbeat: so that after one that was lost there is time for others.
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(3);
 /// The pauses between two tries to connect: from so long, doubled with jitter, to so long.
 const PAUSE_MIN: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
@@ -35,8 +37,9 @@ pub(super) struct Driver {
     handle: Handle,
     client: Client,
     translate: Translate,
-    /// Made on the first command; makes itself again whenever the server went away.
-    manager: Arc<OnceCell<ConnectionManager>>,
+    /// Made on the first command; makes itself again whenever the server went away. One on which an answer
+    /// did not come in time may be dead without having been told, so another takes its place.
+    manager: Arc<Mutex<Arc<OnceCell<ConnectionManager>>>>,
     /// Whether the server was asked how it is set up, as it is once it has answered for the first time.
     examined: Arc<AtomicBool>,
     /// Every verb at work holds a copy. When the last is gone the thread ends: after the store was closed
@@ -100,17 +103,21 @@ impl Driver {
     {
         let alive = self.alive();
         let alive = alive.ok_or_else(|| stopped(self.translate.url()))?;
-        let (manager, client) = (self.manager.clone(), self.client.clone());
+        let (slot, client) = (self.manager.clone(), self.client.clone());
         let examined = self.examined.clone();
         let (translate, lost) = (self.translate.clone(), self.translate.clone());
         let (answered, answer) = oneshot::channel();
         self.handle.spawn(async move {
             let _until_it_is_done = alive;
+            let manager = in_slot(&slot).clone();
             let connected = manager.get_or_try_init(|| connect(client)).await.cloned();
             let done = match connected {
                 Ok(manager) => work(manager).await,
                 Err(error) => Err(translate.error(&error)),
             };
+            if done.as_ref().is_err_and(is_unanswered) {
+                replace(&slot, &manager);
+            }
             let first = done.is_ok() && !examined.swap(true, Ordering::Relaxed);
             // Nobody hears it when the caller has gone away.
             let _gone = answered.send(done);
@@ -152,6 +159,29 @@ impl Driver {
         let alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner);
         alive.clone()
     }
+}
+
+type Slot = Mutex<Arc<OnceCell<ConnectionManager>>>;
+
+fn in_slot(slot: &Slot) -> MutexGuard<'_, Arc<OnceCell<ConnectionManager>>> {
+    // A plain value that is replaced whole.
+    slot.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Puts another connection in the place of this one, unless somebody has.
+fn replace(slot: &Slot, old: &Arc<OnceCell<ConnectionManager>>) {
+    let mut manager = in_slot(slot);
+    if Arc::ptr_eq(&manager, old) {
+        *manager = Arc::default();
+    }
+}
+
+/// Whether no answer came in time. The client goes on with such a connection, as with one on which the
+/// server is only slow.
+fn is_unanswered(error: &Error) -> bool {
+    let source = std::error::Error::source(error);
+    let said = source.and_then(|source| source.downcast_ref::<RedisError>());
+    said.is_some_and(RedisError::is_timeout)
 }
 
 async fn connect(client: Client) -> RedisResult<ConnectionManager> {

@@ -7,7 +7,7 @@ use redis::{Connection, RedisResult, ServerErrorKind, Value};
 use towpath_core::store::{Extend, LeaseKeeper, LockToken};
 use towpath_core::{Error, Result, limits};
 
-use super::driver::{CONNECT, RESPOND};
+use super::driver::{CONNECT, HEARTBEAT};
 use super::lease::{lease_lost, token};
 use super::reply;
 use super::script::{Call, EXTEND};
@@ -40,8 +40,8 @@ impl Keeper {
             Some(connection) => connection,
             None => {
                 let fresh = self.shared.client().get_connection_with_timeout(CONNECT)?;
-                fresh.set_read_timeout(Some(RESPOND))?;
-                fresh.set_write_timeout(Some(RESPOND))?;
+                fresh.set_read_timeout(Some(HEARTBEAT))?;
+                fresh.set_write_timeout(Some(HEARTBEAT))?;
                 self.connection.insert(fresh)
             }
         };
