@@ -1,8 +1,10 @@
 //! Messages handed out to be run by hand.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
@@ -14,12 +16,14 @@ use towpath_core::store::{
     Claim, Note, Selection, Settle, SettleRequest, Standing, StoredResult, Topic, Verdict,
 };
 use towpath_core::{
-    AttemptError, Backoff, FailReason, Message, Payload, Result, TaskName, Timestamp, Token, limits,
+    AttemptError, Backoff, FailReason, Message, Payload, Record, Result, TaskName, Timestamp,
+    Token, limits,
 };
 
 use crate::app::Shared;
 use crate::cancel::Canceller;
 use crate::locks::{Linked, LockGuard};
+use crate::worker::doubt::{Doubt, give_back_unknown};
 use crate::worker::{Heartbeat, Listen, Phase, Phases, Tenancy, Tenure, check_lease};
 
 /// A consumer that is being set up: for programs that run messages in their own way.
@@ -122,6 +126,7 @@ impl ConsumerBuilder {
             phases: phases.clone(),
             sender,
             buffer: self.buffer,
+            known: Arc::default(),
         };
         tokio::spawn(feed.run(Arc::new(selection)));
         Ok(Deliveries {
@@ -139,6 +144,30 @@ struct Feed {
     phases: Phases,
     sender: mpsc::Sender<Delivery>,
     buffer: usize,
+    known: Arc<Known>,
+}
+
+/// What was claimed and has not ended, as the feed and its deliveries know it.
+#[derive(Default)]
+struct Known {
+    /// Held for one insertion or removal.
+    tokens: Mutex<HashSet<Token>>,
+    /// Whether the store may say that something is held that is not known here any more.
+    in_doubt: AtomicBool,
+}
+
+impl Known {
+    fn tokens(&self) -> MutexGuard<'_, HashSet<Token>> {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A delivery is over, as far as this side can tell.
+    fn ended<T>(&self, token: Token, told: &Result<T>) {
+        self.tokens().remove(&token);
+        if told.as_ref().is_err_and(towpath_core::Error::is_transient) {
+            self.in_doubt.store(true, Ordering::Release);
+        }
+    }
 }
 
 impl Feed {
@@ -146,8 +175,15 @@ impl Feed {
         let shared = self.tenancy.shared().clone();
         let mut watch = shared.store.watch(Topic::Work);
         let mut turn = 0;
+        let mut doubt = Doubt::default();
         while self.phases.current() == Phase::Running {
             let tenure = self.tenancy.good().await;
+            if self.known.in_doubt.swap(false, Ordering::AcqRel) {
+                doubt.raise();
+            }
+            if doubt.is_due() {
+                self.look_for_unknown(&tenure, &mut doubt).await;
+            }
             // Waits for room first: what is claimed is handed on at once.
             let Ok(permits) = self.sender.reserve_many(self.buffer).await else {
                 return;
@@ -176,7 +212,7 @@ impl Feed {
                 Ok(claimed) => {
                     let deliveries = claimed
                         .into_iter()
-                        .map(|m| Delivery::new(&shared, &tenure, m));
+                        .map(|m| Delivery::new(&shared, &tenure, &self.known, m));
                     permits
                         .zip(deliveries)
                         .for_each(|(permit, delivery)| permit.send(delivery));
@@ -186,9 +222,27 @@ impl Feed {
                     shared.report(&error.clone().about("claiming"));
                     if error.kind() == towpath_core::Kind::LeaseLost {
                         tenure.lose();
+                        doubt.settle();
+                    } else if error.is_transient() {
+                        doubt.raise();
                     }
                     tokio::time::sleep(Duration::from_millis(200)).await;
                 }
+            }
+        }
+    }
+}
+
+impl Feed {
+    /// Gives back what a claim handed out whose answer was lost. Nothing is being claimed meanwhile.
+    async fn look_for_unknown(&self, tenure: &Tenure, doubt: &mut Doubt) {
+        let is_unknown = |record: &Record| !self.known.tokens().contains(&record.token());
+        let shared = self.tenancy.shared();
+        match give_back_unknown(shared, tenure, is_unknown).await {
+            Ok(_) => doubt.looked(),
+            Err(error) => {
+                shared.report(&error.about("looking for what a lost claim handed out"));
+                tokio::time::sleep(Duration::from_millis(200)).await;
             }
         }
     }
@@ -262,6 +316,8 @@ impl Drop for Deliveries {
 pub struct Delivery {
     shared: Arc<Shared>,
     tenure: Arc<Tenure>,
+    /// Where it stands until it has ended.
+    known: Arc<Known>,
     message: Message,
     started_at: Timestamp,
     linked: Linked,
@@ -277,11 +333,18 @@ impl fmt::Debug for Delivery {
 }
 
 impl Delivery {
-    fn new(shared: &Arc<Shared>, tenure: &Arc<Tenure>, message: Message) -> Self {
+    fn new(
+        shared: &Arc<Shared>,
+        tenure: &Arc<Tenure>,
+        known: &Arc<Known>,
+        message: Message,
+    ) -> Self {
         let started_at = shared.clock.now();
+        known.tokens().insert(message.token());
         Self {
             shared: shared.clone(),
             tenure: tenure.clone(),
+            known: known.clone(),
             message,
             started_at,
             linked: Linked::default(),
@@ -367,8 +430,8 @@ impl Delivery {
     /// # Errors
     ///
     /// [`Kind::LeaseLost`](towpath_core::Kind::LeaseLost) when it is no longer held: somebody else
-    /// may have run it. What the store says; the message is then still held, and is given back when
-    /// its lease ends.
+    /// may have run it. What the store says; the message is then still held, and is given back once the
+    /// store serves again.
     pub async fn ack(self, result: impl Serialize) -> Result<()> {
         let output = self
             .shared
@@ -444,7 +507,9 @@ impl Delivery {
             verdict,
             unlock: links.tokens(),
         };
-        settle_one(&self.shared, &self.tenure, item).await?;
+        let settled = settle_one(&self.shared, &self.tenure, item).await;
+        self.known.ended(self.token(), &settled);
+        settled?;
         links.settled();
         Ok(())
     }
@@ -479,14 +544,18 @@ pub(crate) fn done(message: &Message, output: Payload, limit: usize) -> Verdict 
 impl Drop for Delivery {
     fn drop(&mut self) {
         if self.settled || self.tenure.is_lost() {
+            self.known.tokens().remove(&self.token());
             return;
         }
         self.tenure.ended(self.token());
-        // Outside a runtime nobody can send the release; the lease covers it.
+        // Outside a runtime nobody can send the release; the feed finds it and does.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            self.known.tokens().remove(&self.token());
+            self.known.in_doubt.store(true, Ordering::Release);
             return;
         };
         let (shared, tenure) = (self.shared.clone(), self.tenure.clone());
+        let (known, token) = (self.known.clone(), self.token());
         let links = self.linked.take();
         let item = Settle {
             token: self.token(),
@@ -495,7 +564,9 @@ impl Drop for Delivery {
             unlock: links.tokens(),
         };
         runtime.spawn(async move {
-            match settle_one(&shared, &tenure, item).await {
+            let settled = settle_one(&shared, &tenure, item).await;
+            known.ended(token, &settled);
+            match settled {
                 Ok(()) => links.settled(),
                 Err(error) => tracing::debug!("giving back a dropped delivery: {error}"),
             }

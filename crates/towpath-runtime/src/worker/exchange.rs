@@ -18,8 +18,11 @@ use tokio::task::JoinSet;
 use towpath_core::store::{
     Claim, Selection, Settle, SettleRequest, Settled, Standing, Topic, Verdict, Watch,
 };
-use towpath_core::{AttemptError, Error, FailReason, Kind, Message, MessageId, Result, limits};
+use towpath_core::{
+    AttemptError, Error, FailReason, Kind, Message, MessageId, Record, Result, limits,
+};
 
+use super::doubt::{Doubt, give_back_unknown};
 use super::finished::{After, End, Finished, Following, Hook, Hooks};
 use super::inbox::Claimed;
 use super::pool::Pool;
@@ -55,6 +58,8 @@ pub(crate) struct Exchange {
     probe: Arc<Probe>,
     /// The last question that had been asked when the last claim began.
     probed: u64,
+    /// Whether a claim was not answered.
+    doubt: Doubt,
 }
 
 impl Exchange {
@@ -84,6 +89,7 @@ impl Exchange {
             hooks: JoinSet::new(),
             probe: Arc::default(),
             probed: 0,
+            doubt: Doubt::default(),
         }
     }
 
@@ -99,6 +105,9 @@ impl Exchange {
                 self.forget_lost().await;
                 continue;
             }
+            if self.doubt.is_due() {
+                self.look_for_unknown(&tenure).await;
+            }
             let ended = self.take_ended();
             let claim = self.claim(&tenure);
             if ended.is_empty() && claim.is_none() {
@@ -110,6 +119,28 @@ impl Exchange {
         self.end().await;
     }
 
+    /// Gives back what a claim handed out whose answer was lost. Nothing is being claimed or settled here
+    /// meanwhile, and nobody else in this worker claims messages of this mechanism.
+    async fn look_for_unknown(&mut self, tenure: &Arc<Tenure>) {
+        let (shared, pool) = (&self.shared, &self.pool);
+        let is_unknown = |record: &Record| {
+            let task = shared.registry.get(&record.task);
+            task.is_some_and(|task| task.settings().get_mechanism() == pool.mechanism)
+                && !pool.knows(record.token())
+        };
+        match give_back_unknown(shared, tenure, is_unknown).await {
+            Ok(given_back) => {
+                self.doubt.looked();
+                self.idle &= given_back == 0;
+            }
+            Err(error) => {
+                self.shared
+                    .report(&error.about("looking for what a lost claim handed out"));
+                pause().await;
+            }
+        }
+    }
+
     fn take_ended(&mut self) -> Vec<Finished> {
         let mut ended = Vec::new();
         while ended.len() < SETTLE_MAX
@@ -117,7 +148,7 @@ impl Exchange {
         {
             ended.push(one);
         }
-        self.pool.let_go(ended.len());
+        self.pool.let_go(ended.iter().map(|one| one.token));
         ended
     }
 
@@ -168,7 +199,7 @@ impl Exchange {
             Some(hook) = self.hooks.join_next() => self.hook_ended(hook),
         }
         if let Some(first) = first {
-            self.pool.let_go(1);
+            self.pool.let_go([first.token]);
             let mut ended = vec![first];
             ended.append(&mut self.take_ended());
             let claim = self.claim(tenure);
@@ -198,6 +229,9 @@ impl Exchange {
             Err((error, unsettled)) => {
                 self.shared
                     .report(&error.clone().about("settling and claiming"));
+                if asked.is_some() && error.is_transient() {
+                    self.doubt.raise();
+                }
                 self.again(tenure, unsettled, afters, &error).await;
             }
         }
@@ -215,6 +249,7 @@ impl Exchange {
             tenure: held_by,
             end,
             links,
+            ..
         } in ended
         {
             match end {
@@ -409,15 +444,17 @@ impl Exchange {
         }
         self.shared.metrics.lease_lost(items.len() as u64);
         if items.is_empty() {
-            // Only the claim failed. A short wait, so that a store that is away spins no core.
-            tokio::time::sleep(Duration::from_millis(200).mul_f64(0.5 + fastrand::f64())).await;
+            // Only the claim failed.
+            pause().await;
         }
     }
 
     /// The lease was lost: what was claimed under it is somebody else's. Waits for the next one.
     async fn forget_lost(&mut self) {
+        self.doubt.settle();
         let dropped = self.pool.inbox.drain(|claimed| claimed.tenure.is_lost());
-        self.pool.let_go(dropped.len());
+        self.pool
+            .let_go(dropped.iter().map(|claimed| claimed.message.token()));
         self.alone.clear();
         self.shared.metrics.lease_lost(dropped.len() as u64);
         let (tenancy, phases) = (self.tenancy.clone(), self.phases.clone());
@@ -428,7 +465,7 @@ impl Exchange {
             () = phases.reached(Phase::Stopping) => {}
         }
         if let Some(lost) = lost {
-            self.pool.let_go(1);
+            self.pool.let_go([lost.token]);
             let tenure = self.tenancy.current();
             // No other incarnation may have begun yet: then its end is refused here, unasked.
             let (refused, _) = self.sort(&tenure, vec![lost]);
@@ -444,7 +481,7 @@ impl Exchange {
             let Some(first) = self.ended.recv().await else {
                 break;
             };
-            self.pool.let_go(1);
+            self.pool.let_go([first.token]);
             let mut ended = vec![first];
             ended.append(&mut self.take_ended());
             self.step(&tenure, ended, None).await;
@@ -464,7 +501,8 @@ impl Exchange {
 
     async fn release_waiting(&mut self, tenure: &Arc<Tenure>) {
         let waiting = self.pool.inbox.drain(|_| true);
-        self.pool.let_go(waiting.len());
+        self.pool
+            .let_go(waiting.iter().map(|claimed| claimed.message.token()));
         let release = |claimed: Claimed| {
             let token = claimed.message.token();
             let settle = Settle {
@@ -474,6 +512,7 @@ impl Exchange {
                 unlock: Vec::new(),
             };
             Finished {
+                token,
                 tenure: claimed.tenure,
                 end: End::Settle(settle, After::Released),
                 links: Links::default(),
@@ -484,6 +523,11 @@ impl Exchange {
             self.step(tenure, released, None).await;
         }
     }
+}
+
+/// A short wait, so that a store that is away spins no core.
+async fn pause() {
+    tokio::time::sleep(Duration::from_millis(200).mul_f64(0.5 + fastrand::f64())).await;
 }
 
 /// Whether a claim ended before it had what was asked for, although more may be ready: at a message that

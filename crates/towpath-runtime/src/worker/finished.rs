@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use towpath_core::store::Settle;
-use towpath_core::{AttemptError, Payload};
+use towpath_core::{AttemptError, Payload, Token};
 
 use super::tenure::Tenure;
 use crate::app::Shared;
@@ -14,6 +14,7 @@ use crate::task::{ErasedPolicy, run_hook};
 
 /// An attempt that has ended.
 pub(crate) struct Finished {
+    pub(crate) token: Token,
     pub(crate) tenure: Arc<Tenure>,
     pub(crate) end: End,
     /// The locks that end with it.

@@ -12,6 +12,7 @@
 
 mod attempt;
 mod builder;
+pub(crate) mod doubt;
 mod exchange;
 mod finished;
 mod handle;

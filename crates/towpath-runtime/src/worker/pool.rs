@@ -1,11 +1,12 @@
 //! The slots of one mechanism: each runs one attempt after the other.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
-use towpath_core::Mechanism;
 use towpath_core::store::{Settle, Verdict};
+use towpath_core::{Mechanism, Token};
 use tracing::Instrument as _;
 
 use super::attempt::Attempt;
@@ -25,7 +26,7 @@ pub(crate) struct Pool {
     pub(crate) inbox: Inbox,
     threads: Arc<Threads>,
     /// Messages that were claimed and whose end was not yet taken in by the exchange.
-    in_hand: AtomicUsize,
+    in_hand: Mutex<HashSet<Token>>,
     /// All messages that were ever claimed for it.
     taken_in: AtomicU64,
     finished: mpsc::UnboundedSender<Finished>,
@@ -40,7 +41,7 @@ impl Pool {
     ) -> (Arc<Self>, mpsc::UnboundedReceiver<Finished>) {
         let (finished, ended) = mpsc::unbounded_channel();
         let threads = Threads::new(slots);
-        let (inbox, in_hand, taken_in) = (Inbox::new(), AtomicUsize::new(0), AtomicU64::new(0));
+        let (inbox, in_hand, taken_in) = (Inbox::new(), Mutex::default(), AtomicU64::new(0));
         let pool = Self {
             shared,
             mechanism,
@@ -74,20 +75,34 @@ impl Pool {
     }
 
     pub(crate) fn in_hand(&self) -> usize {
-        self.in_hand.load(Ordering::Acquire)
+        self.known().len()
     }
 
     /// Takes in what was claimed.
     pub(crate) fn take_in(&self, claimed: Vec<Claimed>) {
-        self.in_hand.fetch_add(claimed.len(), Ordering::AcqRel);
+        self.known()
+            .extend(claimed.iter().map(|claimed| claimed.message.token()));
         self.taken_in
             .fetch_add(claimed.len() as u64, Ordering::AcqRel);
         self.inbox.push(claimed);
     }
 
     /// Messages have left: their end was taken in.
-    pub(crate) fn let_go(&self, count: usize) {
-        self.in_hand.fetch_sub(count, Ordering::AcqRel);
+    pub(crate) fn let_go(&self, gone: impl IntoIterator<Item = Token>) {
+        let mut known = self.known();
+        for token in gone {
+            known.remove(&token);
+        }
+    }
+
+    /// Whether a message was claimed under this token and its end not yet taken in.
+    pub(crate) fn knows(&self, token: Token) -> bool {
+        self.known().contains(&token)
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashSet<Token>> {
+        // Single insertions and removals: no panic can have left it half changed.
+        self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn slot(self: Arc<Self>, number: usize) {
@@ -109,6 +124,7 @@ impl Pool {
         let Claimed { tenure, message } = claimed;
         if tenure.is_lost() {
             return Finished {
+                token: message.token(),
                 tenure,
                 end: End::LeaseLost,
                 links: Links::default(),
@@ -128,6 +144,7 @@ impl Pool {
                 unlock: Vec::new(),
             };
             return Finished {
+                token,
                 tenure,
                 end: End::Settle(settle, After::Released),
                 links: Links::default(),
@@ -145,6 +162,11 @@ impl Pool {
             .await;
         drop(running);
         tenure.ended(token);
-        Finished { tenure, end, links }
+        Finished {
+            token,
+            tenure,
+            end,
+            links,
+        }
     }
 }

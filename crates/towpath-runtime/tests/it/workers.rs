@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
 use towpath_core::{Draft, FailReason, Kind, MessageId, Payload, State, Status, TaskName};
-use towpath_runtime::{CancelReason, Context, Data, Listen, TaskError, draft_of, from_fn};
+use towpath_runtime::{App, CancelReason, Context, Data, Listen, TaskError, draft_of, from_fn};
+use towpath_stores::faulty::{Call, Fault, FaultyStore};
 
 use crate::support::{SOON, app, at_once, ended, memory, record, task, until};
 
@@ -470,4 +471,56 @@ async fn a_worker_audits_the_store_at_an_interval() {
             .unwrap();
     }
     worker.stop().await.unwrap();
+}
+
+/// An answer of the store that was lost, of the call that is named.
+async fn runs_all_the_same(call: Call) {
+    let store = FaultyStore::new(memory())
+        .only([call])
+        .at(2, Fault::LoseAnswer);
+    let store = Arc::new(store);
+    let count = task("count", |n: u32, _| async move { Ok(n) });
+    let app = App::new(store.clone()).task(count);
+    let broker = app.broker();
+    let worker = app
+        .worker()
+        .concurrency(1)
+        .prefetch(0)
+        .start()
+        .await
+        .unwrap();
+    let count = task("count", |n: u32, _| async move { Ok(n) });
+    let ids = async |n: u32| broker.submit_to(&count, n).await.unwrap().id();
+    for n in 0..4 {
+        let id = ids(n).await;
+        // Each is run, whichever claim it was whose answer was lost.
+        let record = ended(&app, id).await;
+        assert_eq!(record.state, State::Succeeded, "{call:?} {n}");
+    }
+    assert!(store.has_struck());
+    worker.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_claim_handed_out_whose_answer_was_lost_runs_all_the_same() {
+    runs_all_the_same(Call::Claim).await;
+    runs_all_the_same(Call::Settle).await;
+}
+
+#[tokio::test]
+async fn what_a_consumer_was_handed_without_hearing_of_it_is_handed_out_again() {
+    let store = FaultyStore::new(memory())
+        .only([Call::Claim])
+        .at(1, Fault::LoseAnswer);
+    let app = App::new(Arc::new(store)).task(task("count", |n: u32, _| async move { Ok(n) }));
+    let count = task("count", |n: u32, _| async move { Ok(n) });
+    app.broker().submit_to(&count, 1).await.unwrap();
+    let mut stream = app.consumer().stream().await.unwrap();
+    let delivery = tokio::time::timeout(SOON, stream.next())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(delivery.token().claims, 2);
+    delivery.ack(1).await.unwrap();
+    stream.stop().await.unwrap();
 }

@@ -44,7 +44,7 @@ impl Upkeep for Revoker {
             tenure.cancel(token, reason);
             for pool in &self.pools {
                 let out = pool.inbox.drain(|waiting| waiting.message.token() == token);
-                pool.let_go(out.len());
+                pool.let_go(out.iter().map(|claimed| claimed.message.token()));
             }
         }
         Ok(FALLBACK)
