@@ -78,7 +78,7 @@ const ARROWS: &[Arrow] = &[
             "towpath-coord",
             "towpath-flow",
         ],
-        tests_to: &[],
+        tests_to: &["towpath-servers"],
     },
     Arrow {
         from: "towpath-cli",

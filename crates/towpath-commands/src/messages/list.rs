@@ -12,8 +12,8 @@ use crate::output::{MessageView, Table, age};
 
 /// List messages
 ///
-/// The newest come first; of ready messages (--state ready) the order of their lines, of scheduled ones
-/// the soonest. A filter is applied while the store is read, so that one which selects little reads
+/// The newest come first, but on Redis, which keeps no such order: there one state after the other. Of
+/// ready messages (--state ready) the order of their lines, of scheduled ones the soonest. A filter is applied while the store is read, so that one which selects little reads
 /// much; --state reads only what is in that state.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\

@@ -4,12 +4,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use redis::Client;
-use towpath_core::{Namespace, Store};
+use towpath_core::name::ChannelName;
+use towpath_core::store::{Heard, Topic};
+use towpath_core::{Namespace, Payload, Store};
 use towpath_stores::redis::RedisStore;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
-use super::place::{open_in, server, server_with, state, submit};
+use super::place::{claim, join, open_in, server, server_with, state, submit};
 
 #[tokio::test]
 async fn a_client_of_the_programs_own_leads_to_the_same_messages() {
@@ -108,18 +110,40 @@ async fn a_server_that_may_lose_messages_is_told_of_once() {
     assert!(told[1].contains("persistence is off"), "{told:?}");
 }
 
-/// A user that may not ask how the server is set up can work.
+/// A user that may not ask how the server is set up, and sees no keys but those of the namespace, can work.
 #[tokio::test]
-async fn who_may_not_ask_about_the_server_is_refused_nothing_else() {
+async fn who_may_do_little_on_the_server_can_work_with_the_store() {
     let Some(server) = server() else { return };
     let mut admin = super::place::connect(&server);
     let words = [
-        "ACL", "SETUSER", "jobs", "on", ">hunter2", "~*", "&*", "+@all", "-info", "-config",
+        "ACL",
+        "SETUSER",
+        "jobs",
+        "on",
+        ">hunter2",
+        "~{towpath:towpath}:*",
+        "&{towpath:towpath}:*",
+        "+@all",
+        "-@admin",
+        "-@dangerous",
     ];
     super::place::command(&mut admin, &words);
     let url = server.url().replace("redis://", "redis://jobs:hunter2@");
     let store = RedisStore::open(&url.parse().unwrap()).unwrap();
-    for _ in 0..3 {
-        submit(&store).await.unwrap();
-    }
+    let mut watch = store.watch(Topic::Work);
+    let first = submit(&store).await.unwrap();
+    watch.changed().await;
+    let worker = join(&store, Duration::from_secs(10)).await;
+    assert_eq!(claim(&store, worker).await, [first]);
+    let channel: ChannelName = "news".try_into().unwrap();
+    let mut listener = store.kv().subscribe(channel.clone()).await.unwrap();
+    store
+        .kv()
+        .publish(channel, Payload::json("1"))
+        .await
+        .unwrap();
+    assert_eq!(
+        listener.next().await.unwrap(),
+        Heard::Value(Payload::json("1"))
+    );
 }
