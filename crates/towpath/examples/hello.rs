@@ -11,7 +11,8 @@ async fn add(a: i64, b: i64) -> i64 {
 
 #[tokio::main]
 async fn main() -> towpath::Result<()> {
-    let app = App::new(towpath::open("sqlite:hello.db")?).task(add);
+    let store = std::env::var("TOWPATH_STORE").unwrap_or("sqlite:hello.db".to_owned());
+    let app = App::new(towpath::open(&store)?).task(add);
     let worker = app.worker().start().await?;
     let sum = add.submit(&app.broker(), (1, 2)).await?;
     println!("1 + 2 = {}", sum.result(Duration::from_secs(10)).await?);

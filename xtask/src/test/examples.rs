@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use cargo_metadata::{Message, MetadataCommand, PackageId, TargetKind};
 
+use super::suite::{Servers, Started};
 use crate::program::{Echo, Program};
 
 /// An example shows one point; one that takes longer than this hangs.
@@ -20,7 +21,7 @@ struct Example {
     executable: PathBuf,
 }
 
-pub(super) fn run(echo: Echo) -> Result<String> {
+pub(super) fn run(servers: Servers, echo: Echo) -> Result<String> {
     let metadata = MetadataCommand::new().no_deps().exec()?;
     let facade = metadata
         .packages
@@ -42,10 +43,23 @@ pub(super) fn run(echo: Echo) -> Result<String> {
         .target_directory
         .as_std_path()
         .join("example-homes");
+    // Only the URL changes from store to store; without one, each uses the store that it names itself.
+    let servers = match servers {
+        Servers::Ours => Some(Started::new()?),
+        Servers::None => None,
+    };
+    let urls = servers.iter().flat_map(Started::urls);
+    let stores: Vec<Option<String>> = [None, Some("memory:".to_owned())]
+        .into_iter()
+        .chain(urls.map(Some))
+        .collect();
     for example in &examples {
-        run_one(example, &home, echo)?;
+        for store in &stores {
+            run_one(example, &home, store.as_deref(), echo)?;
+        }
     }
-    Ok(format!("{} run", examples.len()))
+    let (examples, stores) = (examples.len(), stores.len());
+    Ok(format!("{examples} run, on {stores} stores"))
 }
 
 fn examples_of(package: &PackageId, messages: &str) -> Vec<Example> {
@@ -71,17 +85,21 @@ fn examples_of(package: &PackageId, messages: &str) -> Vec<Example> {
 
 /// Runs in an empty directory that is also the home, so that neither the checkout nor the state of the
 /// person at the keyboard is read or written.
-fn run_one(example: &Example, homes: &Path, echo: Echo) -> Result<()> {
+fn run_one(example: &Example, homes: &Path, store: Option<&str>, echo: Echo) -> Result<()> {
     let home = homes.join(&example.name);
     if home.exists() {
         std::fs::remove_dir_all(&home)?;
     }
     std::fs::create_dir_all(&home).with_context(|| format!("failed to make {}", home.display()))?;
-    Program::new(&example.executable, &format!("example {}", example.name))
+    let program = Program::new(&example.executable, &format!("example {}", example.name));
+    let program = match store {
+        Some(url) => program.env("TOWPATH_STORE", url),
+        None => program.env_remove("TOWPATH_STORE"),
+    };
+    program
         .current_dir(&home)
         .env("HOME", &home)
         .env("XDG_STATE_HOME", home.join("state"))
-        .env_remove("TOWPATH_STORE")
         .time_max(EXAMPLE_TIME_MAX)
         .run(echo)?;
     Ok(())

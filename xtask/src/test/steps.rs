@@ -42,8 +42,9 @@ struct Step {
     run: fn(Echo) -> Result<String>,
 }
 
-/// The step that has settings of its own.
+/// The steps that servers stand beside.
 const TESTS: &str = "tests";
+const EXAMPLES: &str = "examples";
 
 const STEPS: &[Step] = &[
     Step {
@@ -87,9 +88,9 @@ const STEPS: &[Step] = &[
         run: doctests,
     },
     Step {
-        name: "examples",
-        about: "each program in crates/towpath/examples ends with exit code 0",
-        run: examples::run,
+        name: EXAMPLES,
+        about: "each program in crates/towpath/examples ends with exit code 0 on every store",
+        run: |echo| examples::run(Servers::Ours, echo),
     },
     Step {
         name: "instructions",
@@ -116,6 +117,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         let step_started = Instant::now();
         let ran = match step.name {
             TESTS => suite::run(servers, arguments.filter.as_deref(), echo),
+            EXAMPLES => examples::run(servers, echo),
             _ => (step.run)(echo),
         };
         let note = ran.with_context(|| format!("step `{}` failed", step.name))?;

@@ -36,13 +36,13 @@ pub(super) fn run(servers: Servers, filter: Option<&str>, echo: Echo) -> Result<
 }
 
 /// The servers that the conformance suites share. They end with this.
-struct Started {
+pub(super) struct Started {
     redis: RedisServer,
     postgres: PostgresServer,
 }
 
 impl Started {
-    fn new() -> Result<Self> {
+    pub(super) fn new() -> Result<Self> {
         let missing = towpath_servers::missing();
         if !missing.is_empty() {
             towpath_servers::install(&missing)?;
@@ -51,6 +51,11 @@ impl Started {
             redis: RedisServer::start()?,
             postgres: PostgresServer::start()?,
         })
+    }
+
+    /// The URLs of the servers.
+    pub(super) fn urls(&self) -> [String; 2] {
+        [self.redis.url(), self.postgres.url()]
     }
 
     fn told_to(&self, program: Program) -> Program {

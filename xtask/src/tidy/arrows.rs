@@ -28,7 +28,7 @@ const ARROWS: &[Arrow] = &[
     Arrow {
         from: "towpath-macros",
         to: &[],
-        tests_to: &[],
+        tests_to: &["towpath"],
     },
     // Knows servers, and nothing of Towpath.
     Arrow {

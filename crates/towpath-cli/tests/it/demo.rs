@@ -289,3 +289,24 @@ fn an_interrupt_ends_the_demo_and_loses_nothing() {
         "its message has retries left: {dead}"
     );
 }
+
+/// Nothing changes but the URL.
+#[cfg(all(feature = "redis", feature = "postgres"))]
+#[test]
+fn the_demo_runs_on_every_store() {
+    let servers = [towpath_servers::REDIS_URL, towpath_servers::POSTGRES_URL];
+    let urls = servers.into_iter().filter_map(towpath_servers::given);
+    for url in urls.chain(["memory:".to_owned()]) {
+        let place = Place::new();
+        let store = match url.as_str() {
+            "memory:" => url,
+            server => format!("{server}?namespace=demo-{}", std::process::id()),
+        };
+        let mut command = place.program.command(&["--store", &store, "demo", "files"]);
+        let run = finished(command.output().expect("the program starts"));
+        assert_eq!(run.code, 0, "{store}: {run:?}");
+        for said in ["✓ 2 messages in ", "exhausted: now a dead letter"] {
+            assert!(run.stdout.contains(said), "{store}: {run:?}");
+        }
+    }
+}
