@@ -1,9 +1,12 @@
 //! A Redis cluster of a test's own: three primaries, and a replica of each.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::authority::Authority;
+use crate::place::cluster_port;
 use crate::redis::RedisServer;
 use crate::wire;
 
@@ -37,6 +40,10 @@ const SETTINGS: &[&str] = &[
 /// failover.
 pub struct RedisCluster {
     nodes: Vec<RedisServer>,
+    /// Where each of them is spoken to by clients, and by the others when they meet.
+    ports: Vec<u16>,
+    /// Of its URL.
+    scheme: &'static str,
 }
 
 impl RedisCluster {
@@ -46,25 +53,75 @@ impl RedisCluster {
     ///
     /// When there is no `redis-server`, or the nodes do not agree in time.
     pub fn start() -> Result<Self> {
-        let nodes: Result<Vec<RedisServer>> = (0..NODES)
-            .map(|_| RedisServer::start_node(SETTINGS))
-            .collect();
-        let cluster = Self { nodes: nodes? };
-        cluster.share_out_slots()?;
-        cluster.introduce()?;
-        cluster.replicate()?;
-        cluster.wait_until_whole()?;
-        Ok(cluster)
+        let mut cluster = Self {
+            nodes: Vec::new(),
+            ports: Vec::new(),
+            scheme: "redis",
+        };
+        for _ in 0..NODES {
+            let node = RedisServer::start_node(SETTINGS)?;
+            cluster.ports.push(node.port());
+            cluster.nodes.push(node);
+        }
+        cluster.unite()
+    }
+
+    /// The same, encrypted: its nodes speak TLS with clients and with each other, under certificates of `authority`
+    /// for 127.0.0.1. Only [`ask`](RedisCluster::ask) goes unencrypted.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](RedisCluster::start); and when there is no `openssl`.
+    pub fn start_encrypted(authority: &Authority) -> Result<Self> {
+        let mut cluster = Self {
+            nodes: Vec::new(),
+            ports: Vec::new(),
+            scheme: "rediss",
+        };
+        let issued = authority.issue("127.0.0.1")?;
+        let path = |path: &Path| path.to_str().map(str::to_owned).context("a path in UTF-8");
+        let (certificate, key) = (path(&issued.certificate)?, path(&issued.key)?);
+        let trusted = path(&authority.certificate())?;
+        for _ in 0..NODES {
+            let port = cluster_port()?;
+            let encrypted = [
+                ["--tls-port", &port.to_string()],
+                ["--tls-cluster", "yes"],
+                ["--tls-replication", "yes"],
+                ["--tls-auth-clients", "no"],
+                ["--tls-cert-file", &certificate],
+                ["--tls-key-file", &key],
+                ["--tls-ca-cert-file", &trusted],
+            ];
+            let settings = [SETTINGS, encrypted.as_flattened()].concat();
+            cluster.nodes.push(RedisServer::start_node(&settings)?);
+            cluster.ports.push(port);
+        }
+        cluster.unite()
+    }
+
+    /// Makes one cluster of nodes that know nothing of each other.
+    fn unite(self) -> Result<Self> {
+        self.share_out_slots()?;
+        self.introduce()?;
+        self.replicate()?;
+        self.wait_until_whole()?;
+        Ok(self)
     }
 
     /// The URL that names all its nodes.
     pub fn url(&self) -> String {
-        let hosts: Vec<String> = self
-            .nodes
+        let all: Vec<usize> = (0..NODES).collect();
+        self.url_of(&all)
+    }
+
+    /// The URL that names some of its nodes.
+    pub fn url_of(&self, nodes: &[usize]) -> String {
+        let hosts: Vec<String> = nodes
             .iter()
-            .map(|node| format!("127.0.0.1:{}", node.port()))
+            .map(|node| format!("127.0.0.1:{}", self.ports[*node]))
             .collect();
-        format!("redis://{}", hosts.join(","))
+        format!("{}://{}", self.scheme, hosts.join(","))
     }
 
     /// Its nodes.
@@ -96,7 +153,9 @@ impl RedisCluster {
             let Some(port) = serves.and_then(port) else {
                 continue;
             };
-            let node = self.nodes.iter().position(|node| node.port() == port);
+            // Some versions tell who asks without TLS the ports without it.
+            let node = (0..NODES)
+                .find(|node| self.ports[*node] == port || self.nodes[*node].port() == port);
             return node.context("a node that is none of ours");
         }
         bail!("nobody serves the slot of {key:?}");
@@ -156,9 +215,8 @@ impl RedisCluster {
     }
 
     fn introduce(&self) -> Result<()> {
-        for node in &self.nodes[1..] {
-            let port = node.port().to_string();
-            self.ask(0, &["CLUSTER", "MEET", "127.0.0.1", &port])?;
+        for port in &self.ports[1..] {
+            self.ask(0, &["CLUSTER", "MEET", "127.0.0.1", &port.to_string()])?;
         }
         until("the nodes know each other", || {
             (0..NODES).all(|node| {

@@ -26,13 +26,7 @@ impl Place {
 
     /// One with a free port for the nodes of a cluster among themselves, which is the port and [`BUS`].
     pub(crate) fn in_cluster() -> Result<Self> {
-        for _ in 0..PORTS_TRIED {
-            let port = CLUSTER_MIN + free_port()? % CLUSTER_PORTS;
-            if is_free(port) && is_free(port + BUS) {
-                return Self::at(port);
-            }
-        }
-        bail!("no two ports that are {BUS} apart are free on 127.0.0.1");
+        Self::at(cluster_port()?)
     }
 
     fn at(port: u16) -> Result<Self> {
@@ -44,6 +38,17 @@ impl Place {
             port,
         })
     }
+}
+
+/// A free port whose bus is free too.
+pub(crate) fn cluster_port() -> Result<u16> {
+    for _ in 0..PORTS_TRIED {
+        let port = CLUSTER_MIN + free_port()? % CLUSTER_PORTS;
+        if is_free(port) && is_free(port + BUS) {
+            return Ok(port);
+        }
+    }
+    bail!("no two ports that are {BUS} apart are free on 127.0.0.1");
 }
 
 fn is_free(port: u16) -> bool {

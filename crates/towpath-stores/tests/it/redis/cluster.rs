@@ -294,9 +294,8 @@ async fn a_slot_on_its_way_is_waited_for_and_followed_once_it_has_arrived() {
 async fn nodes_that_serve_other_slots_lead_to_the_one_that_serves_the_namespace() {
     let Some(cluster) = cluster() else { return };
     let primary = cluster.primary_of(KEY).unwrap();
-    let host = |node: usize| format!("127.0.0.1:{}", cluster.nodes()[node].port());
-    let (other, replica) = (host((primary + 1) % 3), host(primary + 3));
-    let store = open(&format!("redis://{other},{replica}"));
+    let (other, replica) = ((primary + 1) % 3, primary + 3);
+    let store = open(&cluster.url_of(&[other, replica]));
     let id = submit(&store).await.unwrap();
     assert_eq!(state(&open(&cluster.url()), id).await, Some(State::Ready));
     let mut keeper = store.lease_keeper().unwrap();
@@ -308,9 +307,7 @@ async fn nodes_that_serve_other_slots_lead_to_the_one_that_serves_the_namespace(
     };
     keeper.extend(extend).unwrap();
     // One alone is taken for a server that is no node of anything.
-    let refused = submit(&open(&format!("redis://{other}")))
-        .await
-        .unwrap_err();
+    let refused = submit(&open(&cluster.url_of(&[other]))).await.unwrap_err();
     assert_eq!(refused.kind(), Kind::Storage, "{refused}");
     assert!(
         refused.to_string().contains("name several of its nodes"),
