@@ -43,16 +43,20 @@ fn offset(cluster: &RedisCluster, node: usize, name: &str) -> u64 {
 /// Kills the primary of the namespace once its replica has all that it had done when this was called.
 async fn kill_replicated(cluster: &mut RedisCluster) -> usize {
     let primary = cluster.primary_of(KEY).unwrap();
-    let replica = (primary + 3) % 6;
+    replicated(cluster, primary).await;
+    cluster.kill(primary).unwrap();
+    primary
+}
+
+/// Waits until the replica of a primary has all that it had done when this was called.
+async fn replicated(cluster: &RedisCluster, primary: usize) {
     let done = offset(cluster, primary, "master_repl_offset");
     in_time("the replica has it", async {
-        while offset(cluster, replica, "slave_repl_offset") < done {
+        while offset(cluster, primary + 3, "slave_repl_offset") < done {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     })
     .await;
-    cluster.kill(primary).unwrap();
-    primary
 }
 
 /// Submits, again and again if it has to be.
@@ -236,6 +240,27 @@ async fn leases_and_channels_go_on_after_a_failover() {
     match in_time("it is published", heard.next()).await.unwrap() {
         Heard::Value(told) => assert_eq!(told.bytes(), value.bytes()),
         Heard::Lagged(missed) => panic!("{missed} missed"),
+    }
+}
+
+/// It keeps its connections and answers nobody, and takes itself for the primary once it goes on.
+#[tokio::test]
+async fn a_primary_that_stands_still_is_left_for_its_replica_and_comes_back_as_one() {
+    let Some(cluster) = cluster() else { return };
+    let store = open(&cluster.url());
+    let before = submit(&store).await.unwrap();
+    let primary = cluster.primary_of(KEY).unwrap();
+    replicated(&cluster, primary).await;
+    cluster.nodes()[primary].freeze().unwrap();
+    let meanwhile = draft();
+    let id = meanwhile.id;
+    submit_at_last(&store, meanwhile).await;
+    cluster.nodes()[primary].thaw().unwrap();
+    cluster.wait_until_whole().unwrap();
+    assert_eq!(cluster.primary_of(KEY).unwrap(), primary + 3);
+    for handle in [store, open(&cluster.url_of(&[primary, (primary + 1) % 3]))] {
+        assert_eq!(state(&handle, before).await, Some(State::Ready));
+        assert_eq!(state(&handle, id).await, Some(State::Ready));
     }
 }
 
