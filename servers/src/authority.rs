@@ -1,6 +1,7 @@
 //! An authority of a test's own, and the certificates that it gives to servers.
 
 use std::fs::{Permissions, set_permissions};
+use std::net::IpAddr;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -64,15 +65,16 @@ impl Authority {
         self.path("ca.pem")
     }
 
-    /// A certificate for a server of this name.
+    /// A certificate for a server of this name or address.
     ///
     /// # Errors
     ///
     /// What `openssl` says.
     pub fn issue(&self, host: &str) -> Result<Certificate> {
+        let kind = host.parse::<IpAddr>().map_or("DNS", |_| "IP");
         std::fs::write(
             self.path("extensions"),
-            format!("subjectAltName = DNS:{host}\n"),
+            format!("subjectAltName = {kind}:{host}\n"),
         )?;
         self.openssl(&[
             "req -new -config config -sha256 -nodes -newkey ec",

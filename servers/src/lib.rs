@@ -2,18 +2,21 @@
 //! the latest when their handle is dropped.
 //!
 //! `cargo xtask test` starts one of each for the conformance suites and tells their URLs through
-//! [`REDIS_URL`] and [`POSTGRES_URL`]; tests that stop, freeze or kill a server start their own. Nothing
+//! [`REDIS_URL`], [`CLUSTER_URL`] and [`POSTGRES_URL`]; tests that stop, freeze or kill a server start their own. Nothing
 //! here knows of Towpath: what is inside a server is the business of its test.
 
 mod authority;
+mod cluster;
 mod place;
 mod postgres;
 mod process;
 mod programs;
 mod proxy;
 mod redis;
+mod wire;
 
 pub use authority::{Authority, Certificate};
+pub use cluster::RedisCluster;
 pub use postgres::PostgresServer;
 pub use programs::{Missing, install, missing};
 pub use proxy::Proxy;
@@ -21,6 +24,8 @@ pub use redis::RedisServer;
 
 /// The environment variable that tells tests of a Redis server.
 pub const REDIS_URL: &str = "TOWPATH_TEST_REDIS";
+/// The environment variable that tells tests of a Redis cluster.
+pub const CLUSTER_URL: &str = "TOWPATH_TEST_CLUSTER";
 /// The environment variable that tells tests of a Postgres server.
 pub const POSTGRES_URL: &str = "TOWPATH_TEST_POSTGRES";
 

@@ -1,9 +1,6 @@
 //! A Redis server of a test's own.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::Result;
 use rustix::process::Signal;
@@ -11,6 +8,7 @@ use rustix::process::Signal;
 use crate::place::Place;
 use crate::process::Process;
 use crate::programs::find;
+use crate::wire;
 
 /// How often another port is tried when somebody else took the one that was free.
 const TRIES: usize = 5;
@@ -39,6 +37,15 @@ impl RedisServer {
     ///
     /// As [`start`](RedisServer::start).
     pub fn start_with(settings: &[&str]) -> Result<Self> {
+        Self::start_in(Place::new, settings)
+    }
+
+    /// One node of a cluster to be.
+    pub(crate) fn start_node(settings: &[&str]) -> Result<Self> {
+        Self::start_in(Place::in_cluster, settings)
+    }
+
+    fn start_in(make: fn() -> Result<Place>, settings: &[&str]) -> Result<Self> {
         let settings: Vec<String> = settings
             .iter()
             .map(|setting| (*setting).to_owned())
@@ -46,17 +53,22 @@ impl RedisServer {
         let mut tried = 0;
         loop {
             tried += 1;
-            let mut server = Self {
-                process: None,
-                place: Place::new()?,
-                settings: settings.clone(),
-            };
-            match server.start_again() {
-                Ok(()) => return Ok(server),
+            match Self::start_at(make()?, settings.clone()) {
+                Ok(server) => return Ok(server),
                 Err(error) if tried == TRIES => return Err(error),
                 Err(_) => {}
             }
         }
+    }
+
+    fn start_at(place: Place, settings: Vec<String>) -> Result<Self> {
+        let mut server = Self {
+            process: None,
+            place,
+            settings,
+        };
+        server.start_again()?;
+        Ok(server)
     }
 
     /// Starts it again after a stop, on the same port with the same data.
@@ -74,7 +86,7 @@ impl RedisServer {
             .arg(directory)
             .args(&self.settings);
         self.process = Some(Process::start(command, directory, Signal::KILL, || {
-            answers(port)
+            wire::ask(port, &["PING"]).is_ok_and(|answer| answer == "PONG")
         })?);
         Ok(())
     }
@@ -138,16 +150,4 @@ impl RedisServer {
             None => Ok(()),
         }
     }
-}
-
-fn answers(port: u16) -> bool {
-    let ask = || -> std::io::Result<bool> {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-        stream.write_all(b"PING\r\n")?;
-        let mut answer = [0; 5];
-        stream.read_exact(&mut answer)?;
-        Ok(answer == *b"+PONG")
-    };
-    ask().unwrap_or(false)
 }

@@ -31,7 +31,7 @@ struct Row {
     tests: &'static str,
 }
 
-const REDIS_TESTS: &str = "test(/\\bredis\\b/)";
+const REDIS_TESTS: &str = "test(/\\b(redis|cluster)\\b/)";
 const POSTGRES_TESTS: &str = "test(/\\bpostgres\\b/)";
 
 const ROWS: &[Row] = &[

@@ -1,11 +1,13 @@
-//! The `tests` step: unit and integration tests, by cargo-nextest when it is installed, beside a Redis and
-//! a Postgres server that are started for it.
+//! The `tests` step: unit and integration tests, by cargo-nextest when it is installed, beside a Redis
+//! server, a Redis cluster and a Postgres server that are started for it.
 //!
 //! A run that finds no test at all fails. Nextest does so by itself; `cargo test` is content with
 //! nothing, so its tests are counted first.
 
 use anyhow::{Result, bail};
-use towpath_servers::{POSTGRES_URL, PostgresServer, REDIS_URL, RedisServer};
+use towpath_servers::{
+    CLUSTER_URL, POSTGRES_URL, PostgresServer, REDIS_URL, RedisCluster, RedisServer,
+};
 
 use crate::program::{Echo, Program};
 
@@ -38,6 +40,7 @@ pub(super) fn run(servers: Servers, filter: Option<&str>, echo: Echo) -> Result<
 /// The servers that the conformance suites share. They end with this.
 pub(super) struct Started {
     redis: RedisServer,
+    cluster: RedisCluster,
     postgres: PostgresServer,
 }
 
@@ -49,6 +52,7 @@ impl Started {
         }
         Ok(Self {
             redis: RedisServer::start()?,
+            cluster: RedisCluster::start()?,
             postgres: PostgresServer::start()?,
         })
     }
@@ -61,6 +65,7 @@ impl Started {
     fn told_to(&self, program: Program) -> Program {
         program
             .env(REDIS_URL, self.redis.url())
+            .env(CLUSTER_URL, self.cluster.url())
             .env(POSTGRES_URL, self.postgres.url())
     }
 }

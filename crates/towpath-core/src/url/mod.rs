@@ -65,8 +65,8 @@ pub enum Migration {
 /// `redis://` (or `valkey://`, which is the same) and `postgres://` (or `postgresql://`) take
 /// `[USER[:PASSWORD]@]HOST[:PORT][,HOST[:PORT]…][/DATABASE]`, with any byte of user, password and database
 /// written as `%XX` where it has a meaning of its own. A host of Postgres that begins with `%2F` is the directory of
-/// a socket of this machine. The password is never printed, so such a URL is
-/// the one thing that is not read again as it was.
+/// a socket of this machine. Several hosts of Redis are nodes of a cluster, which has no databases. The password is
+/// never printed, so such a URL is the one thing that is not read again as it was.
 ///
 /// The way to a server is encrypted, and its certificate verified, by `rediss://` (or `valkeys://`) and by
 /// `sslmode=verify-full` on Postgres; `sslmode=require` means the same, as nothing is encrypted for somebody

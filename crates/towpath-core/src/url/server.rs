@@ -91,7 +91,8 @@ impl Server {
         self.password.as_ref()
     }
 
-    /// The machines, one at least. Several are the nodes of one cluster, or stand in for each other.
+    /// The machines, one at least. Several are nodes of one cluster on Redis, and stand in for each other on
+    /// Postgres.
     pub fn hosts(&self) -> &[Host] {
         &self.hosts
     }

@@ -3,7 +3,8 @@
 //!
 //! A handle listens, on a connection of its own, only to what somebody of it waits for. When that connection
 //! was lost nobody knows what was rung meanwhile, so every bell rings once it is there again. The channels of
-//! user code (`channel`) come over the same connection.
+//! user code (`channel`) come over the same connection. A cluster tells all its nodes what is published, so the
+//! connection may be to any of them, and goes to the next where one is lost.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,12 +14,13 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use redis::aio::PubSub;
-use redis::{Client, Msg, RedisResult};
+use redis::{Msg, RedisResult};
 use tokio::sync::{mpsc, watch};
 use towpath_core::store::{Topic, Watch};
 
 use super::channel::{Channels, Subscribed};
 use super::driver::{CONNECT, Driver, RESPOND};
+use super::nodes::Nodes;
 
 /// How long to wait before the next try to connect; with as much again by chance, so that all who lost one
 /// server do not come back at once.
@@ -108,7 +110,7 @@ impl Bells {
             let (more, wanted) = mpsc::channel(1);
             let listening = listen(
                 Arc::downgrade(self),
-                driver.client().clone(),
+                driver.nodes().clone(),
                 prefix.to_owned(),
                 wanted,
             );
@@ -135,15 +137,19 @@ impl Bells {
 /// Listens until the store is gone, connecting again whenever that is needed.
 async fn listen(
     bells: std::sync::Weak<Bells>,
-    client: Client,
+    nodes: Arc<Nodes>,
     prefix: String,
     mut wanted: mpsc::Receiver<()>,
 ) {
+    let mut failures = 0;
     while bells.strong_count() > 0 {
+        let client = nodes.to_listen(failures);
         let connected = tokio::time::timeout(CONNECT, client.get_async_pubsub()).await;
+        failures += 1;
         if let Ok(Ok(pubsub)) = connected {
             // It ends when the connection does, or when the store is gone.
             let _lost = hear(&bells, pubsub, &prefix, &mut wanted).await;
+            failures = 1;
             if let Some(bells) = bells.upgrade() {
                 bells.channels.lose();
             }

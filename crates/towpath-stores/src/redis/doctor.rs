@@ -1,13 +1,14 @@
-//! Doctor: whether the server is set up so that it keeps what it accepted.
+//! Doctor: whether the server is set up so that it keeps what it accepted; of a cluster, the node that serves the
+//! namespace.
 
 use std::collections::HashMap;
 
-use redis::aio::ConnectionManager;
 use redis::{RedisResult, Value};
 use towpath_core::Result;
 use towpath_core::store::Finding;
 
 use super::error::Translate;
+use super::route::Route;
 use super::store::Shared;
 
 /// The oldest server that has the commands of the scripts.
@@ -16,8 +17,8 @@ const VERSION_MIN: (u32, u32) = (6, 2);
 impl Shared {
     pub(super) async fn doctor(&self) -> Result<Vec<Finding>> {
         let translate = self.translate.clone();
-        let work = move |mut manager: ConnectionManager| async move {
-            let found = findings(&mut manager).await;
+        let work = move |mut route: Route| async move {
+            let found = findings(&mut route).await;
             found.map_err(|error| translate.error(&error))
         };
         self.driver()?.run(work).await
@@ -25,14 +26,14 @@ impl Shared {
 }
 
 /// Tells the log what the doctor would find. A server that does not tell about itself is left in peace.
-pub(super) async fn warn(manager: &mut ConnectionManager, translate: &Translate) {
-    for Finding { about, problem } in findings(manager).await.unwrap_or_default() {
+pub(super) async fn warn(route: &mut Route, translate: &Translate) {
+    for Finding { about, problem } in findings(route).await.unwrap_or_default() {
         tracing::warn!(store = translate.url(), "{about} {problem}");
     }
 }
 
-async fn findings(manager: &mut ConnectionManager) -> RedisResult<Vec<Finding>> {
-    let info: String = redis::cmd("INFO").query_async(manager).await?;
+async fn findings(route: &mut Route) -> RedisResult<Vec<Finding>> {
+    let info: String = redis::from_redis_value(route.send(&redis::cmd("INFO")).await?)?;
     let info: HashMap<&str, &str> = info
         .lines()
         .filter_map(|line| line.trim_end().split_once(':'))
@@ -40,13 +41,19 @@ async fn findings(manager: &mut ConnectionManager) -> RedisResult<Vec<Finding>> 
     // Managed servers refuse this command; then what INFO says must do.
     let mut saves = redis::cmd("CONFIG");
     saves.arg("GET").arg("save");
-    let saves = match saves.query_async(manager).await {
+    let saves = match route.send(&saves).await {
         Ok(Value::Array(pair)) => {
             !matches!(pair.get(1), Some(Value::BulkString(b)) if b.is_empty())
         }
         _ => true,
     };
-    Ok(examine(&info, saves))
+    let mut findings = examine(&info, saves);
+    if let Some(node) = route.node() {
+        for finding in &mut findings {
+            finding.about = format!("{} of the cluster's node {node}", finding.about);
+        }
+    }
+    Ok(findings)
 }
 
 /// `saves` is whether snapshots are made, as far as that is known.
@@ -98,6 +105,14 @@ fn examine(info: &HashMap<&str, &str>, saves: bool) -> Vec<Finding> {
             "is a replica, which takes no writes; name the primary".to_owned(),
         );
     }
+    // A primary that keeps its data comes back with it, but until then nobody serves the namespace.
+    if info.get("cluster_enabled") == Some(&"1") && info.get("connected_slaves") == Some(&"0") {
+        find(
+            "the replication",
+            "has no replica that is connected, so nobody takes over when the node fails; add one"
+                .to_owned(),
+        );
+    }
     findings
 }
 
@@ -132,5 +147,12 @@ mod tests {
         check(&[("aof_enabled", "0")], "persistence");
         check(&[("aof_last_write_status", "err")], "the append-only file");
         check(&[("role", "slave")], "the server");
+        check(
+            &[("cluster_enabled", "1"), ("connected_slaves", "0")],
+            "the replication",
+        );
+        let replicated = [("cluster_enabled", "1"), ("connected_slaves", "1")];
+        assert!(problems(&replicated, true).is_empty());
+        assert!(problems(&[("connected_slaves", "0")], true).is_empty());
     }
 }

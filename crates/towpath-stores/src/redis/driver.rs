@@ -9,14 +9,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use redis::aio::{ConnectionLike as _, ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, Cmd, RedisError, RedisResult, ServerErrorKind, Value};
+use redis::{RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{OnceCell, mpsc, oneshot};
 use towpath_core::{Error, Result};
 
 use super::doctor;
 use super::error::{Translate, stopped};
+use super::nodes::Nodes;
+use super::route::Route;
 use super::script::Call;
 
 /// How long a connection may take to come about.
@@ -27,19 +28,21 @@ pub(super) const RESPOND: Duration = Duration::from_secs(10);
 /// How long it may take to answer a heartbeat: so that after one that was lost there is time for others.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(3);
 /// The pauses between two tries to connect: from so long, doubled with jitter, to so long.
-const PAUSE_MIN: Duration = Duration::from_millis(20);
-const PAUSE_MAX: Duration = Duration::from_secs(2);
+pub(super) const PAUSE_MIN: Duration = Duration::from_millis(20);
+pub(super) const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// How often one caller's command tries to connect before it says that the server is out of reach.
-const TRIES: usize = 3;
+pub(super) const TRIES: usize = 3;
 
 #[derive(Debug)]
 pub(super) struct Driver {
     handle: Handle,
-    client: Client,
+    nodes: Arc<Nodes>,
+    /// The beginning of every key.
+    prefix: Arc<str>,
     translate: Translate,
-    /// Made on the first command; makes itself again whenever the server went away. One on which an answer
-    /// did not come in time may be dead without having been told, so another takes its place.
-    manager: Arc<Mutex<Arc<OnceCell<ConnectionManager>>>>,
+    /// Made on the first command. One on which an answer did not come in time may be dead without having been
+    /// told, so another takes its place.
+    route: Arc<Slot>,
     /// Whether the server was asked how it is set up, as it is once it has answered for the first time.
     examined: Arc<AtomicBool>,
     /// Every verb at work holds a copy. When the last is gone the thread ends: after the store was closed
@@ -49,7 +52,7 @@ pub(super) struct Driver {
 
 impl Driver {
     /// Starts the thread. Nothing is connected yet.
-    pub(super) fn start(client: Client, translate: Translate) -> Result<Self> {
+    pub(super) fn start(nodes: Arc<Nodes>, prefix: &str, translate: Translate) -> Result<Self> {
         let (alive, mut last_gone) = mpsc::channel::<()>(1);
         let started = Builder::new_current_thread()
             .enable_all()
@@ -64,9 +67,10 @@ impl Driver {
         let handle = started.map_err(|error| translate.thread(error))?;
         Ok(Self {
             handle,
-            client,
+            nodes,
+            prefix: prefix.into(),
             translate,
-            manager: Arc::default(),
+            route: Arc::default(),
             examined: Arc::default(),
             alive: Mutex::new(Some(alive)),
         })
@@ -81,10 +85,10 @@ impl Driver {
     /// Calls scripts one after the other, in their order; stops at the first that fails.
     pub(super) async fn calls(&self, calls: Vec<Call>) -> Result<Vec<Value>> {
         let translate = self.translate.clone();
-        self.run(move |mut manager| async move {
+        self.run(move |mut route| async move {
             let mut answers = Vec::with_capacity(calls.len());
             for call in &calls {
-                let answer = evaluate(&mut manager, call).await;
+                let answer = evaluate(&mut route, call).await;
                 answers.push(answer.map_err(|error| translate.error(&error))?);
             }
             Ok(answers)
@@ -95,7 +99,7 @@ impl Driver {
     /// Does `work` with the connection, on the driver's thread.
     pub(super) async fn run<T, F>(
         &self,
-        work: impl FnOnce(ConnectionManager) -> F + Send + 'static,
+        work: impl FnOnce(Route) -> F + Send + 'static,
     ) -> Result<T>
     where
         T: Send + 'static,
@@ -103,26 +107,26 @@ impl Driver {
     {
         let alive = self.alive();
         let alive = alive.ok_or_else(|| stopped(self.translate.url()))?;
-        let (slot, client) = (self.manager.clone(), self.client.clone());
+        let (slot, nodes, prefix) = (self.route.clone(), self.nodes.clone(), self.prefix.clone());
         let examined = self.examined.clone();
         let (translate, lost) = (self.translate.clone(), self.translate.clone());
         let (answered, answer) = oneshot::channel();
         self.handle.spawn(async move {
             let _until_it_is_done = alive;
-            let manager = in_slot(&slot).clone();
-            let connected = manager.get_or_try_init(|| connect(client)).await.cloned();
-            let done = match connected {
-                Ok(manager) => work(manager).await,
+            let made = in_slot(&slot).clone();
+            let route = made.get_or_try_init(|| async { Route::new(nodes, &prefix) });
+            let done = match route.await.cloned() {
+                Ok(route) => work(route).await,
                 Err(error) => Err(translate.error(&error)),
             };
             if done.as_ref().is_err_and(is_unanswered) {
-                replace(&slot, &manager);
+                replace(&slot, &made);
             }
             let first = done.is_ok() && !examined.swap(true, Ordering::Relaxed);
             // Nobody hears it when the caller has gone away.
             let _gone = answered.send(done);
-            if let Some(mut manager) = manager.get().filter(|_| first).cloned() {
-                doctor::warn(&mut manager, &translate).await;
+            if let Some(mut route) = made.get().filter(|_| first).cloned() {
+                doctor::warn(&mut route, &translate).await;
             }
         });
         answer.await.unwrap_or_else(|_| Err(stopped(lost.url())))
@@ -144,8 +148,8 @@ impl Driver {
         self.handle.spawn(bounded).await.ok()?.ok()
     }
 
-    pub(super) fn client(&self) -> &Client {
-        &self.client
+    pub(super) fn nodes(&self) -> &Arc<Nodes> {
+        &self.nodes
     }
 
     /// Lets the thread end once what was begun is done.
@@ -161,18 +165,18 @@ impl Driver {
     }
 }
 
-type Slot = Mutex<Arc<OnceCell<ConnectionManager>>>;
+type Slot = Mutex<Arc<OnceCell<Route>>>;
 
-fn in_slot(slot: &Slot) -> MutexGuard<'_, Arc<OnceCell<ConnectionManager>>> {
+fn in_slot(slot: &Slot) -> MutexGuard<'_, Arc<OnceCell<Route>>> {
     // A plain value that is replaced whole.
     slot.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Puts another connection in the place of this one, unless somebody has.
-fn replace(slot: &Slot, old: &Arc<OnceCell<ConnectionManager>>) {
-    let mut manager = in_slot(slot);
-    if Arc::ptr_eq(&manager, old) {
-        *manager = Arc::default();
+fn replace(slot: &Slot, old: &Arc<OnceCell<Route>>) {
+    let mut route = in_slot(slot);
+    if Arc::ptr_eq(&route, old) {
+        *route = Arc::default();
     }
 }
 
@@ -184,27 +188,13 @@ fn is_unanswered(error: &Error) -> bool {
     said.is_some_and(RedisError::is_timeout)
 }
 
-async fn connect(client: Client) -> RedisResult<ConnectionManager> {
-    let config = ConnectionManagerConfig::new()
-        .set_connection_timeout(Some(CONNECT))
-        .set_response_timeout(Some(RESPOND))
-        .set_number_of_retries(TRIES)
-        .set_min_delay(PAUSE_MIN)
-        .set_max_delay(PAUSE_MAX);
-    ConnectionManager::new_lazy_with_config(client, config)
-}
-
 /// Calls the script by its hash; a server that does not know it (it was restarted, or flushed its scripts)
 /// is sent the whole of it.
-async fn evaluate(manager: &mut ConnectionManager, call: &Call) -> RedisResult<Value> {
-    match send(manager, &call.command).await {
+async fn evaluate(route: &mut Route, call: &Call) -> RedisResult<Value> {
+    match route.send(&call.command).await {
         Err(error) if error.kind() == ServerErrorKind::NoScript.into() => {
-            send(manager, &call.whole()).await
+            route.send(&call.whole()).await
         }
         answer => answer,
     }
-}
-
-async fn send(manager: &mut ConnectionManager, command: &Cmd) -> RedisResult<Value> {
-    manager.req_packed_command(command).await?.extract_error()
 }

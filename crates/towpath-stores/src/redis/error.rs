@@ -10,33 +10,51 @@ use super::bytes::Damaged;
 
 /// Says what went wrong, and at which store.
 #[derive(Debug, Clone)]
-pub(super) struct Translate(Arc<str>);
+pub(super) struct Translate {
+    url: Arc<str>,
+    /// Whether the URL names several hosts.
+    is_cluster: bool,
+}
 
 impl Translate {
     pub(super) fn new(url: impl Into<Arc<str>>) -> Self {
-        Self(url.into())
+        Self {
+            url: url.into(),
+            is_cluster: false,
+        }
+    }
+
+    /// As [`new`](Self::new), of the nodes of a cluster.
+    pub(super) fn of_cluster(url: impl Into<Arc<str>>) -> Self {
+        Self {
+            url: url.into(),
+            is_cluster: true,
+        }
     }
 
     pub(super) fn url(&self) -> &str {
-        &self.0
+        &self.url
     }
 
     /// The error of a command.
     pub(super) fn error(&self, error: &RedisError) -> Error {
         #[cfg(feature = "tls")]
         if let Some(refused) = crate::tls::refusal(error) {
-            return Error::new(Kind::Storage, format!("{}: {refused}", self.0))
+            return Error::new(Kind::Storage, format!("{}: {refused}", self.url))
                 .with_source(error.clone());
         }
-        let (kind, text) = classify(error);
-        Error::new(kind, format!("{}: {text}", self.0)).with_source(error.clone())
+        let (kind, text) = match error.kind() {
+            ErrorKind::Server(ServerErrorKind::Moved) if !self.is_cluster => alone(),
+            _ => classify(error),
+        };
+        Error::new(kind, format!("{}: {text}", self.url)).with_source(error.clone())
     }
 
     /// The error of a thread that could not be started.
     pub(super) fn thread(&self, error: std::io::Error) -> Error {
         let text = format!(
             "{}: the thread of its connections cannot be started",
-            self.0
+            self.url
         );
         Error::new(Kind::Unavailable, text).with_source(error)
     }
@@ -45,20 +63,20 @@ impl Translate {
     pub(super) fn answer(&self, script: &str) -> Error {
         let text = format!(
             "{}: the script {script} answered what it never does; is the namespace used by something else?",
-            self.0
+            self.url
         );
         Error::new(Kind::Storage, text)
     }
 
     /// A message whose bytes cannot be read.
     pub(super) fn damaged(&self, id: MessageId, what: Damaged) -> Error {
-        let text = format!("{}: message {id} is damaged: it {}", self.0, what.0);
+        let text = format!("{}: message {id} is damaged: it {}", self.url, what.0);
         Error::new(Kind::Storage, text)
     }
 
     /// Something else that is kept and cannot be read.
     pub(super) fn unreadable(&self, what: impl Display, why: impl Display) -> Error {
-        let text = format!("{}: {what} is damaged: {why}", self.0);
+        let text = format!("{}: {what} is damaged: {why}", self.url);
         Error::new(Kind::Storage, text)
     }
 }
@@ -66,6 +84,13 @@ impl Translate {
 /// The answer of every verb after the store was closed.
 pub(super) fn stopped(url: &str) -> Error {
     Error::new(Kind::Stopped, format!("{url}: the store was closed"))
+}
+
+/// A node of a cluster was named as if it were all.
+fn alone() -> (Kind, String) {
+    let text =
+        "the server is one node of a cluster; name several of its nodes, as in redis://HOST,HOST";
+    (Kind::Storage, text.to_owned())
 }
 
 fn classify(error: &RedisError) -> (Kind, String) {
@@ -86,8 +111,10 @@ fn classify(error: &RedisError) -> (Kind, String) {
             ServerErrorKind::TryAgain
             | ServerErrorKind::ClusterDown
             | ServerErrorKind::MasterDown
-            | ServerErrorKind::Moved
-            | ServerErrorKind::Ask => away("the cluster is changing; try again"),
+            | ServerErrorKind::Moved => away("the cluster is changing; try again"),
+            ServerErrorKind::Ask => {
+                away("the namespace is being moved to another node of the cluster; try again")
+            }
             ServerErrorKind::ReadOnly => away(
                 "the server is a replica that only reads; name the primary, or wait for the failover",
             ),

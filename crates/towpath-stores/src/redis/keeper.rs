@@ -1,22 +1,26 @@
-//! The way of the heartbeat: a connection of its own that blocks its thread.
+//! The way of the heartbeat: a connection of its own that blocks its thread. On a cluster it goes to the node that
+//! serves the namespace, and is found as the driver's is (`cluster`).
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use redis::{Connection, RedisResult, ServerErrorKind, Value};
+use redis::{Client, Cmd, Connection, RedisResult, ServerErrorKind, Value};
 use towpath_core::store::{Extend, LeaseKeeper, LockToken};
 use towpath_core::{Error, Result, limits};
 
-use super::driver::{CONNECT, HEARTBEAT};
+use super::cluster::{TRIES, pause};
+use super::driver::{CONNECT, HEARTBEAT, RESPOND};
 use super::lease::{lease_lost, token};
+use super::nodes::Nodes;
 use super::reply;
 use super::script::{Call, EXTEND};
+use super::search::{self, Then, judge, judge_search, moved_to};
 use super::store::Shared;
 
 pub(super) struct Keeper {
     shared: Arc<Shared>,
     /// Made anew when it was lost.
-    connection: Option<Connection>,
+    connection: Option<(Client, Connection)>,
 }
 
 impl Keeper {
@@ -36,22 +40,91 @@ impl Keeper {
     }
 
     fn call(&mut self, call: &Call) -> RedisResult<Value> {
-        let connection = match &mut self.connection {
-            Some(connection) => connection,
-            None => {
-                let fresh = self.shared.client().get_connection_with_timeout(CONNECT)?;
-                fresh.set_read_timeout(Some(HEARTBEAT))?;
-                fresh.set_write_timeout(Some(HEARTBEAT))?;
-                self.connection.insert(fresh)
-            }
-        };
-        match call.command.query::<Value>(connection) {
+        match self.send(&call.command) {
             Err(error) if error.kind() == ServerErrorKind::NoScript.into() => {
-                call.whole().query(connection)
+                self.send(&call.whole())
             }
             answer => answer,
         }
     }
+
+    /// Sends the command. On a cluster it is sent again where it certainly was not done.
+    fn send(&mut self, command: &Cmd) -> RedisResult<Value> {
+        let started = Instant::now();
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let (error, then) = match self.connected() {
+                Err(error) => {
+                    let then = judge_search(&error);
+                    (error, then)
+                }
+                Ok((node, connection)) => match command.query(connection) {
+                    Ok(answer) => return Ok(answer),
+                    Err(error) => {
+                        let (told, then) = (moved_to(node, &error), judge(&error));
+                        if let Some(told) = told {
+                            self.shared.nodes().prefer(&told);
+                        }
+                        (error, then)
+                    }
+                },
+            };
+            if matches!(then, Then::SearchAgain) {
+                self.connection = None;
+            }
+            let is_cluster = matches!(self.shared.nodes(), Nodes::Cluster(_));
+            let may_again = is_cluster && tries < TRIES && started.elapsed() < RESPOND;
+            if !may_again || matches!(then, Then::Lost | Then::Tell) {
+                return Err(error);
+            }
+            std::thread::sleep(pause(tries));
+        }
+    }
+
+    fn connected(&mut self) -> RedisResult<&mut (Client, Connection)> {
+        match &mut self.connection {
+            Some(connected) => Ok(connected),
+            none => Ok(none.insert(find(&self.shared)?)),
+        }
+    }
+}
+
+/// A connection to the server, or to the node that serves the namespace.
+fn find(shared: &Shared) -> RedisResult<(Client, Connection)> {
+    let nodes = shared.nodes();
+    if let Nodes::One(client) = nodes {
+        return Ok((client.as_ref().clone(), connect(client, HEARTBEAT)?));
+    }
+    let started = Instant::now();
+    let mut search = nodes.search();
+    while started.elapsed() < RESPOND
+        && let Some(node) = search.next()
+    {
+        let connected = connect(&node, CONNECT);
+        let (connection, answer) = match connected {
+            Err(error) => (None, Err(error)),
+            Ok(mut connection) => {
+                let answer = search::question(shared.prefix()).query(&mut connection);
+                (Some(connection), answer)
+            }
+        };
+        if search.is_found(&node, answer)
+            && let Some(connection) = connection
+        {
+            connection.set_read_timeout(Some(HEARTBEAT))?;
+            nodes.prefer(&node);
+            return Ok((node, connection));
+        }
+    }
+    Err(search.failed())
+}
+
+fn connect(node: &Client, patience: Duration) -> RedisResult<Connection> {
+    let connection = node.get_connection_with_timeout(CONNECT)?;
+    connection.set_read_timeout(Some(patience))?;
+    connection.set_write_timeout(Some(HEARTBEAT))?;
+    Ok(connection)
 }
 
 impl LeaseKeeper for Keeper {

@@ -37,6 +37,9 @@
 //! | `A` `F` | sorted sets | locks by name, those with a ttl by their end on the clock of leases |
 //! | `G` | string | the last fence |
 //!
+//! With several nodes in its URL a store is on a cluster: `search` finds the one that serves its slot, `cluster`
+//! sends there what is to be done, and says why it does not by the cluster of the client library.
+//!
 //! LINE is the length of the queue's name, `:`, the queue, the task: no two lines share a key, whatever
 //! their names hold; SET is made of bucket and set in the same way. What is published goes through
 //! `channel:`CHANNEL, the bells through `bell:` and a letter. Commands are those of Redis 6.2.
@@ -48,6 +51,7 @@ mod body;
 mod bytes;
 mod channel;
 mod claim;
+mod cluster;
 mod counts;
 mod doctor;
 mod driver;
@@ -59,6 +63,7 @@ mod kv;
 mod lease;
 mod list;
 mod lock;
+mod nodes;
 mod note;
 mod pause;
 mod promote;
@@ -69,7 +74,9 @@ mod requeue;
 mod rescue;
 mod results;
 mod revoke;
+mod route;
 mod script;
+mod search;
 mod sets;
 mod settle;
 mod store;

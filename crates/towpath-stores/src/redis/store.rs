@@ -4,10 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use redis::{
-    Client, Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisConnectionInfo,
-    Value,
-};
+use redis::{Client, Cmd, ConnectionAddr, Value};
 use towpath_core::message::Record;
 use towpath_core::store::{
     Answer, Audit, Brief, Capabilities, Claim, Cursor, Finding, KvStore, LeaseKeeper, List,
@@ -15,7 +12,7 @@ use towpath_core::store::{
     SettleRequest, Settled, Standing, StateCounts, Store, Topic, Update, Watch, Window, WorkerCard,
     WorkerRecord,
 };
-use towpath_core::url::{Scheme, Server};
+use towpath_core::url::Scheme;
 use towpath_core::{
     Clock, Draft, Error, IncarnationId, Kind, Message, MessageId, Namespace, QueueName, Result,
     StoreUrl, Timestamp, Token, limits,
@@ -26,11 +23,10 @@ use super::bytes::millis;
 use super::driver::Driver;
 use super::error::{Translate, stopped};
 use super::keeper::Keeper;
+use super::nodes::Nodes;
 use super::reply::{self, Unexpected};
+use super::route::Route;
 use super::script::{Call, NOW, Script};
-
-/// The port of a server that names none.
-const PORT: u16 = 6379;
 
 /// A store on a Redis or Valkey server, shared by all who name the same server, database and namespace.
 ///
@@ -49,7 +45,7 @@ pub(super) struct Shared {
     prefix: String,
     /// A clock that was handed in; nothing for the server's.
     clock: Option<Arc<dyn Clock>>,
-    client: Client,
+    nodes: Arc<Nodes>,
     pub(super) translate: Translate,
     /// Its thread is started by the first verb, and never twice.
     driver: OnceLock<Driver>,
@@ -63,9 +59,13 @@ pub(super) struct Shared {
 impl RedisStore {
     /// The store that `url` names, by the server's clock. Nothing is connected yet.
     ///
+    /// A URL that names several hosts is of a cluster, and those some of its nodes; a URL that names one is of a
+    /// single server.
+    ///
     /// # Errors
     ///
-    /// [`Kind::Unsupported`] when the URL is not of Redis.
+    /// [`Kind::Unsupported`] when the URL is not of Redis; [`Kind::Invalid`] when it names a database of a
+    /// cluster, or its certificates cannot be read.
     pub fn open(url: &StoreUrl) -> Result<Self> {
         Self::open_by(url, None)
     }
@@ -99,7 +99,7 @@ impl RedisStore {
     /// ```
     pub fn from_client(client: Client, namespace: &Namespace) -> Self {
         let translate = Translate::new(place(&client, namespace));
-        Self::on(client, translate, namespace, None)
+        Self::on(Nodes::One(Box::new(client)), translate, namespace, None)
     }
 
     fn open_by(url: &StoreUrl, clock: Option<Arc<dyn Clock>>) -> Result<Self> {
@@ -108,13 +108,16 @@ impl RedisStore {
             let text = format!("{url}: this is no URL of Redis; write redis://HOST");
             return Err(Error::new(Kind::Unsupported, text));
         };
-        let translate = Translate::new(url.to_string());
-        let client = client(url, server, &translate)?;
-        Ok(Self::on(client, translate, url.namespace(), clock))
+        let translate = match server.hosts().len() {
+            1 => Translate::new(url.to_string()),
+            _ => Translate::of_cluster(url.to_string()),
+        };
+        let nodes = Nodes::of(url, server, &translate)?;
+        Ok(Self::on(nodes, translate, url.namespace(), clock))
     }
 
     fn on(
-        client: Client,
+        nodes: Nodes,
         translate: Translate,
         namespace: &Namespace,
         clock: Option<Arc<dyn Clock>>,
@@ -123,7 +126,7 @@ impl RedisStore {
             shared: Arc::new(Shared {
                 prefix: prefix(namespace.as_str()),
                 clock,
-                client,
+                nodes: Arc::new(nodes),
                 translate,
                 driver: OnceLock::new(),
                 starting: Mutex::default(),
@@ -160,43 +163,6 @@ fn place(client: &Client, namespace: &Namespace) -> String {
     place
 }
 
-fn client(url: &StoreUrl, server: &Server, translate: &Translate) -> Result<Client> {
-    let host = &server.hosts()[0];
-    let (name, port) = (host.name.clone(), host.port.unwrap_or(PORT));
-    let made = match server.tls() {
-        None => connection_info(server, ConnectionAddr::Tcp(name, port)).and_then(Client::open),
-        #[cfg(not(feature = "tls"))]
-        Some(tls) => return Err(crate::tls::refuse(url, tls)),
-        #[cfg(feature = "tls")]
-        Some(tls) => {
-            let certificates = crate::tls::certificates(url, tls)?;
-            let address = ConnectionAddr::TcpTls {
-                host: name,
-                port,
-                insecure: false,
-                tls_params: None,
-            };
-            let info = connection_info(server, address);
-            info.and_then(|info| Client::build_with_tls(info, certificates))
-        }
-    };
-    made.map_err(|error| translate.error(&error))
-}
-
-fn connection_info(server: &Server, address: ConnectionAddr) -> redis::RedisResult<ConnectionInfo> {
-    let mut login = RedisConnectionInfo::default();
-    if let Some(user) = server.user() {
-        login = login.set_username(user);
-    }
-    if let Some(password) = server.password() {
-        login = login.set_password(password.reveal());
-    }
-    if let Some(database) = server.database() {
-        login = login.set_db(database.parse().unwrap_or_default());
-    }
-    Ok(address.into_connection_info()?.set_redis_settings(login))
-}
-
 /// The beginning of the keys of a namespace. Its closing brace ends the hash tag, so one in the name is
 /// written differently, or a key of one namespace could be one of another.
 fn prefix(namespace: &str) -> String {
@@ -212,8 +178,8 @@ impl RedisStore {
 }
 
 impl Shared {
-    pub(super) fn client(&self) -> &Client {
-        &self.client
+    pub(super) fn nodes(&self) -> &Nodes {
+        &self.nodes
     }
 
     pub(super) fn bells(&self) -> &Arc<Bells> {
@@ -261,8 +227,8 @@ impl Shared {
     /// A plain command.
     pub(super) async fn command(&self, command: Cmd) -> Result<Value> {
         let translate = self.translate.clone();
-        let work = move |mut manager: redis::aio::ConnectionManager| async move {
-            let answer = manager.send_packed_command(&command).await;
+        let work = move |mut route: Route| async move {
+            let answer = route.send(&command).await;
             answer.map_err(|error| translate.error(&error))
         };
         self.driver()?.run(work).await
@@ -289,7 +255,7 @@ impl Shared {
         if let Some(driver) = self.driver.get() {
             return Ok(driver);
         }
-        let started = Driver::start(self.client.clone(), self.translate.clone())?;
+        let started = Driver::start(self.nodes.clone(), &self.prefix, self.translate.clone())?;
         Ok(self.driver.get_or_init(|| started))
     }
 

@@ -20,6 +20,14 @@ mod redis {
     towpath_stores::conformance_suite!(redis);
 }
 
+/// Redis with several nodes.
+#[cfg(feature = "redis")]
+mod cluster {
+    use crate::stores::cluster;
+
+    towpath_stores::conformance_suite!(cluster);
+}
+
 #[cfg(feature = "postgres")]
 mod postgres {
     use crate::stores::postgres;

@@ -303,6 +303,8 @@ at_every_call!(memory);
 at_every_call!(sqlite);
 #[cfg(feature = "redis")]
 at_every_call!(redis);
+#[cfg(feature = "redis")]
+at_every_call!(cluster);
 
 #[tokio::test]
 async fn without_a_fault_the_scenario_holds() {

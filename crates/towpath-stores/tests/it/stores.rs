@@ -29,6 +29,12 @@ pub(crate) fn redis() -> Option<Harness> {
     on_server(towpath_servers::REDIS_URL)
 }
 
+/// A namespace of its own on the Redis cluster of the test command, if there is one.
+#[cfg(feature = "redis")]
+pub(crate) fn cluster() -> Option<Harness> {
+    on_server(towpath_servers::CLUSTER_URL)
+}
+
 /// A namespace of its own on the Postgres server of the test command, if there is one.
 #[cfg(feature = "postgres")]
 pub(crate) fn postgres() -> Option<Harness> {

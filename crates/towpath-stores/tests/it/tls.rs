@@ -184,9 +184,10 @@ mod postgres {
 mod redis {
     use std::net::TcpListener;
 
-    use towpath_servers::{Authority, RedisServer};
+    use towpath_core::StoreUrl;
+    use towpath_servers::{Authority, RedisCluster, RedisServer};
 
-    use super::{Encrypted, HOST};
+    use super::{Encrypted, HOST, check_refusal, draft, works};
 
     fn server() -> Option<Encrypted<RedisServer>> {
         towpath_servers::given(towpath_servers::REDIS_URL)?;
@@ -232,6 +233,28 @@ mod redis {
         server
             .is_refused("127.0.0.1", ours, "not of this host")
             .await;
+    }
+
+    /// A node that another tells of is spoken to in the same way as those of the URL.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn nodes_of_a_cluster_are_reached_by_those_who_trust_their_authority_alone() {
+        if towpath_servers::given(towpath_servers::CLUSTER_URL).is_none() {
+            return;
+        }
+        let authority = Authority::new().unwrap();
+        let cluster = RedisCluster::start_encrypted(&authority).unwrap();
+        let primary = cluster.primary_of("{towpath:tls}:").unwrap();
+        let others = cluster.url_of(&[(primary + 1) % 3, primary + 3]);
+        let url = |authority: &Authority| -> StoreUrl {
+            let path = authority.certificate();
+            let url = format!("{others}?namespace=tls&sslrootcert={}", path.display());
+            url.parse().unwrap()
+        };
+        works(towpath_stores::open(&url(&authority)).unwrap()).await;
+        let stranger = Authority::new().unwrap();
+        let store = towpath_stores::open(&url(&stranger)).unwrap();
+        let refused = store.submit(vec![draft()]).await.unwrap_err();
+        check_refusal(&refused, "nobody that is trusted here");
     }
 }
 

@@ -10,7 +10,10 @@ use towpath_core::{Result, StoreUrl};
 
 /// The bare loop on the namespace that `url` names.
 pub(crate) fn open(url: &StoreUrl, bare: Bare) -> Result<Option<Box<dyn Yardstick>>> {
+    // Beside a cluster there is none: what is measured is the engine, and that is the same.
+    let is_cluster = url.server().is_some_and(|server| server.hosts().len() > 1);
     match bare {
+        _ if is_cluster => Ok(None),
         Bare::Own => Ok(Some(Box::new(own::Own::open(url)?))),
         Bare::Limit => Ok(None),
     }

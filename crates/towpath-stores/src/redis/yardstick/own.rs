@@ -14,6 +14,7 @@ use towpath_core::{
 };
 
 use crate::redis::driver::{CONNECT, RESPOND};
+use crate::redis::nodes::Nodes;
 use crate::redis::script::{Call, JOIN, SETTLE, SUBMIT};
 use crate::redis::store::{RedisStore, Shared};
 
@@ -39,7 +40,9 @@ impl Own {
         let store = RedisStore::open(url)?;
         let translate = &store.shared().translate;
         let connect = || {
-            let client = store.shared().client();
+            let Nodes::One(client) = store.shared().nodes() else {
+                return Err((redis::ErrorKind::InvalidClientConfig, "a cluster").into());
+            };
             let mut connection = client.get_connection_with_timeout(CONNECT)?;
             connection.set_read_timeout(Some(RESPOND))?;
             for script in [&JOIN, &SUBMIT, &SETTLE] {

@@ -3,6 +3,7 @@
 #[cfg(feature = "yardstick")]
 mod bare;
 mod beside;
+mod cluster;
 mod frozen;
 mod opening;
 mod place;

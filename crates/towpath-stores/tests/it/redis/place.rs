@@ -66,24 +66,30 @@ pub(super) async fn state(store: &RedisStore, id: MessageId) -> Option<State> {
 
 pub(super) async fn join(store: &RedisStore, lease: Duration) -> IncarnationId {
     let incarnation = IncarnationId::new();
-    let card = WorkerCard {
+    store.join(card(incarnation), lease).await.unwrap();
+    incarnation
+}
+
+pub(super) fn card(incarnation: IncarnationId) -> WorkerCard {
+    WorkerCard {
         incarnation,
         name: "host:7".to_owned(),
         listens: String::new(),
         tasks: Vec::new(),
-    };
-    store.join(card, lease).await.unwrap();
-    incarnation
+    }
 }
 
 pub(super) async fn claim(store: &RedisStore, incarnation: IncarnationId) -> Vec<MessageId> {
+    let claimed = store.claim(claim_of(incarnation)).await.unwrap();
+    claimed.iter().map(|message| message.id).collect()
+}
+
+pub(super) fn claim_of(incarnation: IncarnationId) -> Claim {
     let tasks = vec![TaskName::new("t").unwrap()];
-    let claim = Claim {
+    Claim {
         incarnation,
         max: 10,
         selection: Selection::Any { tasks }.into(),
         turn: 0,
-    };
-    let claimed = store.claim(claim).await.unwrap();
-    claimed.iter().map(|message| message.id).collect()
+    }
 }
