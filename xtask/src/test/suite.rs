@@ -58,8 +58,8 @@ impl Started {
     }
 
     /// The URLs of the servers.
-    pub(super) fn urls(&self) -> [String; 2] {
-        [self.redis.url(), self.postgres.url()]
+    pub(super) fn urls(&self) -> [String; 3] {
+        [self.redis.url(), self.cluster.url(), self.postgres.url()]
     }
 
     fn told_to(&self, program: Program) -> Program {
