@@ -34,7 +34,9 @@ pub(crate) struct Cli {
 pub(crate) struct Globals {
     /// The store, such as sqlite:jobs.db [env: TOWPATH_STORE]
     ///
-    /// sqlite:PATH is a file on this machine, for several processes; memory: ends with the process.
+    /// sqlite:PATH is a file on this machine, for several processes; memory: ends with the process. For many
+    /// machines, in builds with these stores: redis://HOST or rediss://HOST (several nodes of a cluster
+    /// after one another, with commas) and postgres://USER@HOST/DATABASE.
     /// redis://HOST (rediss: encrypted) and postgres://HOST (?sslmode=verify-full) are servers, where the
     /// program was built with them.
     /// Without it: what the variable TOWPATH_STORE names, then the store that the program was made

@@ -71,7 +71,8 @@ pub use towpath_stores::sqlite::SqliteStore;
 
 use std::sync::Arc;
 
-/// Names the store of a URL: `memory:`, `sqlite:PATH` or `sqlite://PATH`, `redis://HOST` or
+/// Names the store of a URL: `memory:`, `sqlite:PATH` or `sqlite://PATH`, `redis://HOST` (a cluster by several of
+/// its nodes, `redis://HOST,HOST`) or
 /// `postgres://HOST` (by the features of those names; encrypted, by the feature `tls`, as `rediss://HOST` and
 /// with `?sslmode=verify-full`), with `?namespace=NAME` and, on SQLite,
 /// `?durability=normal|full`.
