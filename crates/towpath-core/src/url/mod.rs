@@ -479,6 +479,8 @@ mod tests {
         check("redis://h:70000", "port");
         check("redis://[::1]x", "port");
         check("redis://a b", "without blanks");
+        check("redis://[%2F]", "does not begin with %");
+        check("postgres://[%2F]", "does not begin with %");
         check("redis://u:hunter2@%2Frun", "only Postgres");
         check("postgres://%2Fa%20b", "without blanks");
         check("redis://u:hunter2@h/one", "number");

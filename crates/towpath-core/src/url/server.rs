@@ -237,6 +237,11 @@ fn check_host(name: &str) -> Result<()> {
             "store URL: a host is a name or an address, without blanks and brackets of its own",
         ));
     }
+    if name.starts_with('%') {
+        return Err(Error::invalid(
+            "store URL: a host does not begin with %; a socket's directory stands as %2F… without brackets",
+        ));
+    }
     Ok(())
 }
 
