@@ -15,7 +15,7 @@ struct Arrow {
     /// For its tests alone, besides `to`. The facade must never stand here: it depends on every lower
     /// crate, so a test of a lower crate would be linked with two copies of that crate, one built for the
     /// test and one for the facade, whose types are not the same. Tests that need the facade are tests of
-    /// the facade.
+    /// the facade. Only the macro has no types: its tests are programs that use the facade.
     tests_to: &'static [&'static str],
 }
 
@@ -264,7 +264,11 @@ mod tests {
     fn the_table_has_no_cycle() {
         // Each crate may name only those that stand above it in the table, so it cannot have one.
         for (index, arrow) in ARROWS.iter().enumerate() {
-            for to in arrow.to.iter().chain(arrow.tests_to) {
+            let tests_to = match arrow.from {
+                "towpath-macros" => &[],
+                _ => arrow.tests_to,
+            };
+            for to in arrow.to.iter().chain(tests_to) {
                 assert!(
                     ARROWS[..index].iter().any(|above| above.from == *to),
                     "{} -> {to}",
