@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 /// The clauses and the sources of their cases.
 const SOURCES: &[(&str, &str)] = &[
     ("audit", include_str!("audit.rs")),
+    ("batches", include_str!("batches.rs")),
     ("callbacks", include_str!("callbacks.rs")),
     ("channels", include_str!("channels.rs")),
     ("claim", include_str!("claim.rs")),

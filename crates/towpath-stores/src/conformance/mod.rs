@@ -30,6 +30,7 @@ mod words;
 mod worker;
 
 pub mod audit;
+pub mod batches;
 pub mod callbacks;
 pub mod channels;
 pub mod claim;

@@ -67,6 +67,24 @@ macro_rules! conformance_suite {
                 only_a_worker_with_a_lease_may_claim,
                 claims_go_on_counting_through_every_return,
             }
+            batches {
+                a_batch_is_handed_out_in_any_parts,
+                a_batch_ends_in_any_parts_each_once,
+                one_call_may_end_a_batch_in_every_way,
+                only_its_worker_ends_a_batch,
+                a_known_one_in_a_batch_is_refused_alone,
+                one_of_a_waiting_batch_is_called_off_alone,
+                a_batch_all_of_which_is_called_off_leaves_its_line,
+                one_of_a_batch_comes_back_to_its_place,
+                a_batch_of_many_lines_is_merged_in_its_order,
+                windows_cut_through_batches,
+                every_message_of_a_batch_is_counted,
+                a_note_may_be_left_with_one_of_a_batch,
+                what_is_left_of_a_batch_returns_from_a_dead_worker,
+                a_worker_that_leaves_gives_a_batch_back,
+                a_batch_goes_when_its_retention_has_ended,
+                an_audit_looks_at_every_message_of_a_batch,
+            }
             lease {
                 an_incarnation_joins_once,
                 before_the_end_of_a_lease_nothing_is_taken,

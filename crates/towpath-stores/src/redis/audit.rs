@@ -11,9 +11,9 @@ use super::store::Shared;
 
 impl Shared {
     pub(super) async fn audit(&self, after: Option<Cursor>, max: usize) -> Result<Audit> {
-        let (place, skip) = match after.as_ref().map(|cursor| cursor.0.as_slice()) {
-            None => (0, 0),
-            Some([place, skip]) => (*place, *skip),
+        let (place, skip, in_packs) = match after.as_ref().map(|cursor| cursor.0.as_slice()) {
+            None => (0, 0, false),
+            Some([place, skip, in_packs]) => (*place, *skip, *in_packs != 0),
             Some(_) => return Err(Error::invalid("the cursor is not of an audit")),
         };
         let mut call = self.call_of(&AUDIT);
@@ -21,7 +21,8 @@ impl Shared {
             // The place is any 64 bits.
             .text(&place.cast_unsigned().to_string())
             .number(skip)
-            .number(millis(self.retention().dead));
+            .number(millis(self.retention().dead))
+            .text(if in_packs { "B" } else { "b" });
         let answer = self.call(call).await?;
         self.read(&AUDIT, answer, read)
     }
@@ -34,7 +35,7 @@ fn read(answer: Value) -> Result<Audit, Unexpected> {
         Value::Nil => None,
         place => {
             let place = reply::array(place)?;
-            let [at, skip] = &place[..] else {
+            let [at, skip, hash] = &place[..] else {
                 return Err(Unexpected);
             };
             let at = reply::bytes(at.clone())?;
@@ -44,6 +45,7 @@ fn read(answer: Value) -> Result<Audit, Unexpected> {
             Some(Cursor(vec![
                 at.ok_or(Unexpected)?.cast_signed(),
                 reply::number(skip)?,
+                i64::from(*reply::bytes(hash.clone())? == *b"B"),
             ]))
         }
     };

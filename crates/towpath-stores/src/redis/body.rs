@@ -126,6 +126,11 @@ pub(super) fn decode(
     let time_at = body.len().checked_sub(size_of::<i64>());
     let time = body.split_off(time_at.ok_or(Damaged("ends too early"))?);
     let submitted_at = Reader::new(time).time()?;
+    Ok((draft(id, body, names)?, submitted_at))
+}
+
+/// The draft in a body without its end.
+pub(super) fn draft(id: MessageId, body: Bytes, names: &mut Names) -> Result<Draft, Damaged> {
     let mut reader = Reader::new(body);
     let _flag = reader.u8()?;
     let priority = reader.u32()?;
@@ -145,7 +150,7 @@ pub(super) fn decode(
         Some(Payload::new(codec, reader.long()?))
     };
     let codec = names.codec(&reader.short()?)?;
-    let draft = Draft {
+    Ok(Draft {
         id,
         task,
         queue,
@@ -154,8 +159,7 @@ pub(super) fn decode(
         start,
         options,
         previous_result,
-    };
-    Ok((draft, submitted_at))
+    })
 }
 
 fn read_start(reader: &mut Reader) -> Result<Start, Damaged> {

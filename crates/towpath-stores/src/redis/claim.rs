@@ -7,6 +7,7 @@ use towpath_core::{Message, MessageId, QueueName, Result, TaskName, limits};
 use super::body::Names;
 use super::bytes::{Reader, millis};
 use super::lease::lease_lost;
+use super::pack;
 use super::record;
 use super::reply::{self, Unexpected};
 use super::script::{CLAIM, Call, Script};
@@ -102,8 +103,15 @@ impl Shared {
         while let Some(element) = values.next() {
             let element = reply::bytes(element).map_err(unexpected)?;
             let mut next = || reply::maybe_bytes(values.next().unwrap_or_default());
-            let (flag, id) = read_element(element).map_err(unexpected)?;
+            let (flag, mut rest) = read_flag(element).map_err(unexpected)?;
             let body = next().map_err(unexpected)?.unwrap_or_default();
+            if flag == pack::FLAG {
+                pack::handed_out(rest, body, &mut names, &mut messages)
+                    .map_err(|_| self.translate.answer(script.name))?;
+                continue;
+            }
+            let id = rest.id().map(MessageId::from_bytes);
+            let id = id.map_err(|_| self.translate.answer(script.name))?;
             let (more, saved) = if flag == 0 {
                 (None, None)
             } else {
@@ -116,11 +124,11 @@ impl Shared {
     }
 }
 
-fn read_element(element: bytes::Bytes) -> Result<(u8, MessageId), Unexpected> {
+/// The flag of an element, and what is behind it.
+fn read_flag(element: bytes::Bytes) -> Result<(u8, Reader), Unexpected> {
     let mut reader = Reader::new(element);
-    let read = |reader: &mut Reader| {
-        reader.take(10)?;
-        Ok((reader.u8()?, MessageId::from_bytes(reader.id()?)))
-    };
-    read(&mut reader).map_err(|_: super::bytes::Damaged| Unexpected)
+    let rank_and_place = reader.take(10);
+    rank_and_place.map_err(|_| Unexpected)?;
+    let flag = reader.u8().map_err(|_| Unexpected)?;
+    Ok((flag, reader))
 }

@@ -3,14 +3,17 @@
 //! Every verb is one script, or a few of bounded length for a large batch; so each message moves in one
 //! atomic step, and the server's clock alone says what time it is. Read `store` for how a verb reaches
 //! the server, `lua/` for what it does there (each script begins with what it takes, answers and moves),
-//! `body` and `record` for the bytes of a message.
+//! `body` and `record` for the bytes of a message, `pack` for how a batch is kept together.
 //!
 //! All keys of a namespace begin with `{towpath:NAMESPACE}:`, whose braces keep them in one slot of a
 //! cluster. What follows:
 //!
 //! | key | kind | holds |
 //! | --- | --- | --- |
-//! | `b` | hash | id → body, of every message |
+//! | `b` | hash | id → body, of every message that is not in a pack |
+//! | `B` | hash | id → the pack that it is in |
+//! | `K` `Kd` | hashes | pack → its messages with their bodies, how many of them were deleted |
+//! | `H` | hash | pack → who holds it, and how many of it have not ended |
 //! | `m` | hash | id → counters and times, of messages that are more than submitted |
 //! | `t` `v` `g` | hashes | id → last attempts, what was saved, details |
 //! | `q` | sorted set | queues with ready messages, by name |
@@ -18,10 +21,11 @@
 //! | `p`LINE | sorted set | priorities with ready messages |
 //! | `r`LINE`:`PRIORITY | list | ready messages, in the order of their coming |
 //! | `x`LINE`:`PRIORITY | hash | id → elements of that list that the message has left |
+//! | `X`LINE`:`PRIORITY | string | how many more messages the packs of that list have than it has packs |
 //! | `o` | string | the last rank in a list |
 //! | `z` `e` | sorted sets | scheduled messages by their time, waiting ones by their expiry |
-//! | `h` | hash | id → who holds it under which claim |
-//! | `w`INCARNATION | set | what a worker holds |
+//! | `h` | hash | id → who holds it under which claim, of those that are not in a pack |
+//! | `w`INCARNATION | set | what a worker holds: ids and packs |
 //! | `a` | sorted set | workers by the end of their lease |
 //! | `c` `n` `nl` `i` | hash, sets, list | cards of workers; the gone who still hold something, those of them that left; the gone by their going |
 //! | `f` `y` | hashes | id → how it ended, its result when that is long |
@@ -65,6 +69,7 @@ mod list;
 mod lock;
 mod nodes;
 mod note;
+mod pack;
 mod pause;
 mod promote;
 mod prune;

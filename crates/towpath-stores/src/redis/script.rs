@@ -73,36 +73,38 @@ macro_rules! scripts {
 
 scripts! {
     NOW = "now" [];
-    SUBMIT = "submit" ["bells" "rank"] seldom ["lines" "accept"] as [opened accept note_times] [];
+    SUBMIT = "submit" ["bells" "rank"]
+        seldom ["pack" "lines" "accept" "apart"] as [opened accept note_times apart] [];
     JOIN = "join" ["lease_time" "lease_clock"];
-    LEAVE = "leave" ["bells" "rank" "lines" "message" "attempts" "take_back"];
-    EXTEND = "extend" ["lease_time" "lease_clock"];
-    RESCUE = "rescue" ["bells" "lease_time" "lease_clock" "rank" "lines" "message" "attempts" "take_back"];
+    LEAVE = "leave" ["bells" "rank" "pack" "lines" "melt" "message" "attempts" "take_back"];
+    EXTEND = "extend" ["lease_time" "lease_clock" "pack" "melt"];
+    RESCUE = "rescue" ["bells" "lease_time" "lease_clock" "rank" "pack" "lines" "melt" "message" "attempts" "take_back"];
     CLAIM = "claim" ["bells" "taken"]
-        seldom ["rank" "lines" "message" "merge"] as [emptied drain] ["take"];
+        seldom ["rank" "pack" "lines" "melt" "message" "merge"] as [emptied drain open_head] ["take"];
     SETTLE_LINKED = "settle" ["bells" "lease_time" "locks" "linked" "taken" "settling" "delete"]
-        seldom ["rank" "lines" "message" "attempts" "accept" "merge" "verdicts"]
-        as [emptied drain end_each] ["take"];
+        seldom ["rank" "pack" "lines" "melt" "message" "attempts" "accept" "merge" "verdicts"]
+        as [emptied drain open_head end_each apart_others] ["take"];
     SETTLE = "settle" ["bells" "unlinked" "taken" "settling" "delete"]
-        seldom ["rank" "lines" "message" "attempts" "accept" "merge" "verdicts"]
-        as [emptied drain end_each] ["take"];
-    STANDING = "standing" ["bells" "rank" "lines" "message"];
-    NOTE = "note" ["bells"];
-    REVOKE = "revoke" ["bells" "rank" "lines" "message" "attempts"];
-    UPDATE = "update" ["bells" "rank" "lines" "message"];
-    REQUEUE = "requeue" ["bells" "rank" "lines" "message" "attempts"];
-    REPLAY = "replay" ["bells" "rank" "lines" "message" "accept"];
-    REMOVE = "remove" ["bells" "rank" "lines" "message" "delete"];
-    PROMOTE = "promote" ["bells" "rank" "lines" "message"];
-    EXPIRE = "expire" ["bells" "rank" "lines" "message"];
+        seldom ["rank" "pack" "lines" "melt" "message" "attempts" "accept" "merge" "verdicts"]
+        as [emptied drain open_head end_each apart_others] ["take"];
+    STANDING = "standing" ["bells" "rank" "pack" "lines" "melt" "message"];
+    NOTE = "note" ["bells" "pack" "melt"];
+    REVOKE = "revoke" ["bells" "rank" "pack" "lines" "melt" "message" "attempts"];
+    UPDATE = "update" ["bells" "rank" "pack" "lines" "melt" "message"];
+    REQUEUE = "requeue" ["bells" "rank" "pack" "lines" "melt" "message" "attempts"];
+    REPLAY = "replay" ["bells" "rank" "pack" "lines" "melt" "message" "accept"];
+    REMOVE = "remove" ["bells" "rank" "pack" "lines" "melt" "message" "delete"];
+    PROMOTE = "promote" ["bells" "rank" "pack" "lines" "melt" "message"];
+    EXPIRE = "expire" ["bells" "rank" "pack" "lines" "melt" "message"];
     PRUNE = "prune" ["bells" "delete"];
-    AUDIT = "audit" ["bells" "rank" "lines" "message"];
-    GET = "get" ["attempts"];
-    BRIEF = "brief" ["bells" "rank" "lines" "message"];
-    RESULTS = "results" [];
-    LIST = "list" ["bells" "rank" "lines"];
+    AUDIT = "audit" ["bells" "rank" "pack" "lines" "melt" "message"];
+    BODY = "body" ["pack" "melt"];
+    GET = "get" ["attempts" "pack" "melt"];
+    BRIEF = "brief" ["bells" "rank" "pack" "lines" "melt" "message"];
+    RESULTS = "results" ["pack" "melt"];
+    LIST = "list" ["bells" "rank" "pack" "lines"];
     COUNTS = "counts" [];
-    QUEUES = "queues" ["bells" "rank" "lines"];
+    QUEUES = "queues" ["bells" "rank" "pack" "lines"];
     WORKERS = "workers" ["lease_time" "lease_clock"];
     PAUSE = "pause" ["bells"];
     VALUE_SET = "value_set" ["values"];

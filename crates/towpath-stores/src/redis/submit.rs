@@ -1,4 +1,4 @@
-//! Submit: accepts messages.
+//! Submit: accepts messages, by the line, and in each line those in packs that can be.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,6 +7,7 @@ use towpath_core::message::Start;
 use towpath_core::{Draft, Error, Kind, MessageId, QueueName, Result, TaskName};
 
 use super::body;
+use super::pack::{self, Member};
 use super::reply::{self, Unexpected};
 use super::script::{Call, SUBMIT};
 use super::store::{Shared, check_batch};
@@ -26,12 +27,16 @@ pub(super) fn already_exists(id: MessageId) -> Error {
 /// The element of a line without its rank: its place in the call, its flag, its id.
 pub(super) fn tail(place: usize, draft: &Draft) -> [u8; 19] {
     let mut tail = [0; 19];
-    // A call has far fewer messages than that.
-    let place = u16::try_from(place).unwrap_or(u16::MAX);
-    tail[..2].copy_from_slice(&place.to_be_bytes());
+    tail[..2].copy_from_slice(&self::place(place));
     tail[2] = body::flag(draft);
     tail[3..].copy_from_slice(draft.id.as_bytes());
     tail
+}
+
+/// A place in a call, as the scripts read it.
+fn place(place: usize) -> [u8; 2] {
+    // A call has far fewer messages than that.
+    u16::try_from(place).unwrap_or(u16::MAX).to_be_bytes()
 }
 
 /// A time to start, as the scripts read it.
@@ -59,9 +64,62 @@ struct Group<'a> {
     queue: &'a QueueName,
     task: &'a TaskName,
     priority: u32,
-    /// Whether one of them expires.
-    expires: bool,
-    members: Vec<(usize, &'a Draft)>,
+    members: Vec<Member<'a>>,
+}
+
+/// Neighbours of a group that are accepted in the same way.
+enum Row<'a> {
+    Pack(&'a [Member<'a>]),
+    Singles(&'a [Member<'a>]),
+}
+
+impl<'a> Group<'a> {
+    fn rows(&'a self) -> Vec<Row<'a>> {
+        let (mut rows, mut rest) = (Vec::new(), &self.members[..]);
+        while !rest.is_empty() {
+            let packed = pack::fitting(rest);
+            let row = if packed > 0 {
+                packed
+            } else {
+                let begins_pack = |at: &usize| pack::fitting(&rest[*at..]) > 0;
+                (1..rest.len()).find(begins_pack).unwrap_or(rest.len())
+            };
+            let (now, later) = rest.split_at(row);
+            rows.push(if packed > 0 {
+                Row::Pack(now)
+            } else {
+                Row::Singles(now)
+            });
+            rest = later;
+        }
+        rows
+    }
+
+    fn put(&self, call: &mut Call, row: &Row<'_>) {
+        let (Row::Pack(members) | Row::Singles(members)) = row;
+        call.text(self.queue.as_str())
+            .text(self.task.as_str())
+            .number(self.priority)
+            .count(members.len());
+        match row {
+            Row::Pack(members) => {
+                call.text("p")
+                    .bytes(&place(members[0].place))
+                    .bytes(&pack::content(members));
+                for member in *members {
+                    call.bytes(member.draft.id.as_bytes());
+                }
+            }
+            Row::Singles(members) => {
+                let expires = |member: &Member<'_>| member.draft.options.expires_in.is_some();
+                call.text(if members.iter().any(expires) { "e" } else { "" });
+                for member in *members {
+                    call.bytes(&tail(member.place, member.draft))
+                        .bytes(&member.body);
+                }
+            }
+        }
+    }
 }
 
 impl Shared {
@@ -115,24 +173,23 @@ impl Shared {
                     queue: &draft.queue,
                     task: &draft.task,
                     priority: draft.priority,
-                    expires: false,
                     members: Vec::new(),
                 });
                 groups.len() - 1
             });
-            groups[group].expires |= draft.options.expires_in.is_some();
-            groups[group].members.push((place, draft));
+            groups[group].members.push(Member {
+                place,
+                draft,
+                body: body::encode(draft)?,
+            });
         }
+        let rows = groups.iter().map(|group| (group, group.rows()));
+        let rows: Vec<(&Group<'_>, Vec<Row<'_>>)> = rows.collect();
         let mut call = self.call_of(&SUBMIT);
-        call.count(groups.len());
-        for group in groups {
-            call.text(group.queue.as_str())
-                .text(group.task.as_str())
-                .number(group.priority)
-                .count(group.members.len())
-                .text(if group.expires { "e" } else { "" });
-            for (place, draft) in group.members {
-                call.bytes(&tail(place, draft)).bytes(&body::encode(draft)?);
+        call.count(rows.iter().map(|(_, rows)| rows.len()).sum());
+        for (group, rows) in &rows {
+            for row in rows {
+                group.put(&mut call, row);
             }
         }
         call.count(later.len());

@@ -8,7 +8,7 @@ use towpath_core::{Draft, Error, Kind, MessageId, Result, Verb};
 use super::body::{self, Names};
 use super::reply;
 use super::revoke::{not_found, refusal};
-use super::script::UPDATE;
+use super::script::{BODY, UPDATE};
 use super::store::Shared;
 use super::submit;
 
@@ -60,12 +60,10 @@ impl Shared {
     }
 
     async fn body(&self, id: MessageId) -> Result<Option<Bytes>> {
-        let mut command = redis::cmd("HGET");
-        command
-            .arg(format!("{}b", self.prefix()))
-            .arg(id.as_bytes());
-        let answer = self.command(command).await?;
-        self.read(&UPDATE, answer, reply::maybe_bytes)
+        let mut call = self.call_of(&BODY);
+        call.bytes(id.as_bytes());
+        let answer = self.call(call).await?;
+        self.read(&BODY, answer, reply::maybe_bytes)
     }
 
     fn draft_of(&self, id: MessageId, body: Bytes) -> Result<Draft> {

@@ -25,7 +25,7 @@ end
 -- for now, '+MS' for so long after now, '@MS' for a time.
 local function accept(queue, task, priority, tail, start, body)
   local id = string.sub(tail, 4)
-  if call('HEXISTS', P .. 'b', id) == 1 then
+  if call('HEXISTS', P .. 'b', id) == 1 or call('HEXISTS', P .. 'B', id) == 1 then
     return false
   end
   body = body .. now8

@@ -6,7 +6,7 @@ local answer = {}
 for i = 2, #ARGV do
   local id = ARGV[i]
   local done = call('HGET', P .. 'f', id)
-  local held = not done and call('HGET', P .. 'h', id)
+  local held = not done and held_of(id)
   local more = not held and call('HGET', P .. 'm', id)
   local claims, state = more and struct.unpack('>I4', more) or 0, false
   if done then
@@ -16,7 +16,7 @@ for i = 2, #ARGV do
     end
   elseif held then
     state, claims = 'running', struct.unpack('>I4', held)
-  elseif call('HEXISTS', P .. 'b', id) == 1 then
+  elseif is_known(id) then
     state = call('ZSCORE', P .. 'z', id) and 'scheduled' or 'ready'
   end
   local details = call('HGET', P .. 'g', id)

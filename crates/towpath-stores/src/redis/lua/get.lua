@@ -12,6 +12,12 @@ local columns = {}
 for _, key in ipairs({ 'b', 'm', 't', 'v', 'g', 'h', 'f' }) do
   columns[#columns + 1] = call('HMGET', P .. key, unpack(ids))
 end
+for i, note in ipairs(call('HMGET', P .. 'B', unpack(ids))) do
+  if note then
+    columns[1][i] = body_in(note, ids[i]) or false
+    columns[6][i] = not columns[7][i] and call('HGET', P .. 'H', string.sub(note, 1, 10))
+  end
+end
 columns[8] = call('ZMSCORE', P .. 'z', unpack(ids))
 local any_paused = call('EXISTS', P .. 'u') == 1
 local names = {}

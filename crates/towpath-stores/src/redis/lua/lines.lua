@@ -2,7 +2,8 @@
 --
 -- An element is 27 bytes: rank (8), place in the call (2), flag (1), id (16). For the rank see rank.lua.
 -- The flag is a sum: 1 for a message that has more than its body, 2 for one whose body a claim must look
--- into (a retention or an expiry of its own), 4 for one that expires.
+-- into (a retention or an expiry of its own), 4 for one that expires. An element with the flag 8 stands for
+-- several messages, see pack.lua.
 local function line_of(queue, task)
   return #queue .. ':' .. queue .. task
 end
@@ -17,7 +18,7 @@ end
 
 -- Takes the marks of a list that has become empty away.
 local function emptied(queue, task, line, priority)
-  call('DEL', P .. 'x' .. line .. ':' .. priority)
+  call('DEL', P .. 'x' .. line .. ':' .. priority, P .. 'X' .. line .. ':' .. priority)
   call('ZREM', P .. 'p' .. line, priority)
   local best = call('ZRANGE', P .. 'p' .. line, 0, 0)[1]
   if best then
@@ -49,20 +50,34 @@ local function is_stale(stale, id)
   return true
 end
 
+-- Whether an element stands for messages of a pack that was taken apart.
+local function is_apart(element)
+  local content = string.byte(element, 11) == IN_PACK and call('HGET', P .. 'K', string.sub(element, 1, 10))
+  return content and string.byte(content) ~= 0
+end
+
 -- Takes elements that were left off the head. The bound is for the time of one script; a claim passes
 -- over those that stay.
 local function trim(queue, task, line, priority)
   local list, stale = P .. 'r' .. line .. ':' .. priority, P .. 'x' .. line .. ':' .. priority
-  if call('LLEN', list) == tonumber(call('HGET', stale, 'n') or 0) then
+  local inside = P .. 'X' .. line .. ':' .. priority
+  if call('LLEN', list) == tonumber(call('HGET', stale, 'n') or 0) and tonumber(call('GET', inside) or 0) == 0 then
     call('UNLINK', list)
     emptied(queue, task, line, priority)
     return
   end
   for _ = 1, 1000 do
-    if not is_stale(stale, string.sub(call('LINDEX', list, 0), 12)) then
+    local head = call('LINDEX', list, 0)
+    if not head then
+      emptied(queue, task, line, priority)
       return
+    elseif is_apart(head) then
+      open_head(list, inside)
+    elseif not is_stale(stale, string.sub(head, 12)) then
+      return
+    else
+      call('LPOP', list)
     end
-    call('LPOP', list)
   end
 end
 
@@ -77,17 +92,21 @@ local function leave_line(queue, task, priority, id)
   trim(queue, task, line, priority)
 end
 
+local function is_after(element, rank)
+  local here, place = struct.unpack('>I8I2', element)
+  local first, second = struct.unpack('>I8I2', rank)
+  return here > first or (here == first and place > second)
+end
+
 -- The first place in a list, which is in the order of its ranks, whose rank is greater.
 local function place_after(list, rank)
   local low, high = 0, call('LLEN', list)
-  local first, second = struct.unpack('>I8I2', rank)
   while low < high do
     local middle = math.floor((low + high) / 2)
-    local here, place = struct.unpack('>I8I2', call('LINDEX', list, middle))
-    if here < first or (here == first and place <= second) then
-      low = middle + 1
-    else
+    if is_after(call('LINDEX', list, middle), rank) then
       high = middle
+    else
+      low = middle + 1
     end
   end
   return low

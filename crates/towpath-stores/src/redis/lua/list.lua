@@ -10,15 +10,34 @@ local function add(id, priority)
   ids[#ids + 1], priorities[#priorities + 1] = id, priority or ''
 end
 
+-- The elements after a rank, those of the messages in packs among them.
+local function one_by_one(found, rank)
+  local elements = {}
+  for _, element in ipairs(found) do
+    if string.byte(element, 11) ~= IN_PACK then
+      elements[#elements + 1] = element
+    else
+      local pack = string.sub(element, 1, PACK)
+      for _, one in ipairs(elements_in(pack, (members(call('HGET', P .. 'K', pack) or '')))) do
+        if is_after(one, rank) then
+          elements[#elements + 1] = one
+        end
+      end
+    end
+  end
+  return elements
+end
+
 -- Adds the messages of one list from a place on; answers the rank of the last that was looked at when
 -- there was no room for all. An id stands there twice when its message went and came back; then only the
 -- last of them is its message.
 local function add_list(list, first, priority, rank)
   while true do
-    local elements, last = call('LRANGE', list, first, first + limit - #ids), {}
-    if #elements == 0 then
+    local found, last = call('LRANGE', list, first, first + limit - #ids), {}
+    if #found == 0 then
       return
     end
+    local elements = one_by_one(found, rank)
     for i, element in ipairs(elements) do
       last[string.sub(element, 12)] = i
     end
@@ -31,7 +50,7 @@ local function add_list(list, first, priority, rank)
       end
       rank = string.sub(element, 1, 10)
     end
-    first = first + #elements
+    first = first + #found
   end
 end
 
@@ -52,6 +71,8 @@ local function list_ready(after)
           if here and priority == after[3] then
             rank = after[4]
             first = place_after(list, rank)
+            local before = first > 0 and call('LINDEX', list, first - 1)
+            first = before and string.byte(before, 11) == IN_PACK and first - 1 or first
           end
           rank = add_list(list, first, priority, rank)
           if rank then
@@ -98,12 +119,24 @@ local function binary(id)
   return (string.gsub(id, '%x%x', function(byte) return string.char(tonumber(byte, 16)) end))
 end
 
+-- What a worker holds, in packs or not.
+local function in_hand(incarnation)
+  local held = {}
+  for _, one in ipairs(call('SMEMBERS', P .. 'w' .. incarnation)) do
+    local ids = #one == PACK and members(call('HGET', P .. 'K', one) or '') or { one }
+    for _, id in ipairs(ids) do
+      held[#held + 1] = id
+    end
+  end
+  return held
+end
+
 -- Worker by worker, for a hash that grows or shrinks is in another order at every look.
 local function list_running(after)
   local last = after or true
   for _, worker in ipairs(hexadecimal(call('HKEYS', P .. 'c'))) do
     if not after or worker >= after[1] then
-      for _, id in ipairs(hexadecimal(call('SMEMBERS', P .. 'w' .. binary(worker)))) do
+      for _, id in ipairs(hexadecimal(in_hand(binary(worker)))) do
         if not after or worker > after[1] or id > after[2] then
           if #ids == limit then
             return last

@@ -38,11 +38,18 @@ local function pick(sources, window)
   while #picks < window do
     local source = longest_waiting(sources, window)
     local element = source and head(source, window)
-    if not element then
+    local is_pack = element and string.byte(element, 11) == IN_PACK
+    if not element or (is_pack and #picks > 0) then
       break
+    elseif is_pack then
+      -- What was picked before has been judged, so the pack may become the head of its list.
+      call('LTRIM', source.list, source.taken + source.next - 1, -1)
+      open_head(source.list, source.inside)
+      source.window, source.next, source.taken, source.is_cut = {}, 1, 0, true
+    else
+      source.next = source.next + 1
+      picks[#picks + 1] = { source = source, element = element, id = string.sub(element, 12) }
     end
-    source.next = source.next + 1
-    picks[#picks + 1] = { source = source, element = element, id = string.sub(element, 12) }
   end
   return picks
 end
@@ -79,7 +86,7 @@ local function judge(one, body)
     return 'pass'
   end
   local alone = message.losses + message.strays >= 2
-  if alone and #held_pairs > 0 then
+  if alone and #taken > 0 then
     return 'stop'
   end
   if message.expires > 0 then
@@ -135,7 +142,7 @@ local function drain(queue, priority, sources, want)
   end
   for _, source in ipairs(sources) do
     local gone = source.taken + source.next - 1
-    if gone > 0 then
+    if gone > 0 or source.is_cut then
       call('LTRIM', source.list, gone, -1)
       if call('EXISTS', source.list) == 0 then
         emptied(queue, source.task, source.line, priority)

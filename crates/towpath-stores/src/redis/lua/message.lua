@@ -6,7 +6,7 @@
 -- more: claims, retries, losses, strays, snoozes (4 each), updated_at, due_at, expires_at (8 each, 0 for
 --       none); only of messages that are more than submitted
 -- held: claims (4), incarnation (16), claimed_at (8), started_at (8, -1 for none), result_ttl (8),
---       and zeros, see taken.lua
+--       and zeros, see taken.lua; of a pack the last two bytes say how many of it have not ended
 -- done: state (1: S, F, R), finished_at (8), kept_until (8), and by state: S: see settle.lua, F: reason (1)
 local function read_message(id, body)
   local flag, priority, ttl, expires_in, queue_len, task_len = struct.unpack('>BI4i8i8BB', body)
@@ -32,7 +32,7 @@ local function read_message(id, body)
 end
 
 local function find(id)
-  local body = call('HGET', P .. 'b', id)
+  local body = body_of(id)
   return body and read_message(id, body)
 end
 
@@ -48,7 +48,7 @@ local function state_of(id)
   if done then
     return STATES[string.sub(done, 1, 1)]
   end
-  local held = call('HGET', P .. 'h', id)
+  local held = held_of(id)
   if held then
     return 'running', held
   end

@@ -3,7 +3,7 @@
 -- ARGV: 2: incarnation, 3: token: id (16), claims (4), 4: 'g' for details, 'v' for saved, 5: the value
 -- Answers false when the token does not hold. Details have how often they were set (4) before them.
 local id, claims = string.sub(ARGV[3], 1, 16), string.sub(ARGV[3], 17)
-local held = call('HGET', P .. 'h', id)
+local held = held_of(id)
 if not held or string.sub(held, 1, 20) ~= claims .. ARGV[2] or not call('ZSCORE', P .. 'a', ARGV[2]) then
   return false
 end

@@ -12,6 +12,7 @@ for _, queue in ipairs(call('ZRANGEBYLEX', P .. 'q', after, '+', 'LIMIT', 0, ton
     -- More priorities than that are not counted: a look must not hold everybody up.
     for _, priority in ipairs(call('ZRANGE', P .. 'p' .. line, 0, 999)) do
       ready = ready + call('LLEN', P .. 'r' .. line .. ':' .. priority)
+        + tonumber(call('GET', P .. 'X' .. line .. ':' .. priority) or 0)
         - tonumber(call('HGET', P .. 'x' .. line .. ':' .. priority, 'n') or 0)
     end
     lines[#lines + 1] = task

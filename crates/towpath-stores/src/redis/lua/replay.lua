@@ -3,7 +3,7 @@
 -- ARGV: 2: the id of the old one, 3…: queue, task, priority, tail, start, body of the new one
 -- Answers 'ok', '-' when the old one is not known, '+' when the new one is, else the state of the old one.
 -- – → ready
-if call('HEXISTS', P .. 'b', ARGV[2]) == 0 then
+if not is_known(ARGV[2]) then
   return '-'
 end
 local state = state_of(ARGV[2])

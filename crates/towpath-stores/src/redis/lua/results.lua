@@ -9,7 +9,7 @@ for i = 3, #ARGV do
   local done = call('HGET', P .. 'f', id)
   local how, apart, attempts = done and 'd', false, false
   if not done then
-    how = call('HEXISTS', P .. 'b', id) == 1 and 'w' or '-'
+    how = is_known(id) and 'w' or '-'
   elseif string.byte(done, 1) == 83 then
     local at = 20 + struct.unpack('>I2', done, 18) + 12
     local kind = string.byte(done, at)

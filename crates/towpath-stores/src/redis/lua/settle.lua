@@ -14,10 +14,100 @@
 local letters = ARGV[5]
 local count = #letters
 local alive = call('ZRANK', P .. 'a', incarnation)
-local helds = count > 0 and alive and call('HMGET', P .. 'h', unpack(ARGV, 6, 5 + count)) or {}
+local answers, answered, at, claimed = {}, 0, 6 + 2 * count, {}
+
+-- Ends attempts well, given their places in the call.
+local function succeed_all(places, ids)
+  rung.c = true
+  if keep_done <= 0 then
+    delete_rest(ids)
+    return
+  end
+  local kept = now + keep_done
+  local head, kept_text, done_pairs, kept_pairs = done_head(kept), string.format('%.0f', kept), {}, {}
+  for i = 1, #ids do
+    done_pairs[2 * i - 1], done_pairs[2 * i] = ids[i], head .. ARGV[5 + count + places[i]]
+    kept_pairs[2 * i - 1], kept_pairs[2 * i] = kept_text, ids[i]
+  end
+  call('HSET', P .. 'f', unpack(done_pairs))
+  call('ZADD', P .. 's', unpack(kept_pairs))
+end
+
+-- Of the attempts at these places those that this worker has in a pack, their places and ids. A pack is
+-- claimed once, and only one of which some have ended may hold a message that has.
+local function still_held(note, places)
+  local sub = string.sub
+  local held = call('HGET', P .. 'H', sub(note, 1, 10))
+  if not held or sub(held, 1, 20) ~= FIRST .. incarnation then
+    return {}, {}
+  end
+  local here, ids = {}, {}
+  for _, i in ipairs(places) do
+    if sub(ARGV[5 + count + i], 1, 4) == FIRST then
+      here[#here + 1], ids[#ids + 1] = i, ARGV[5 + i]
+    end
+  end
+  local left = struct.unpack('>I2', held, 67)
+  if left < struct.unpack('>I2', note, 11) and #ids > 0 then
+    local dones, all, all_ids = call('HMGET', P .. 'f', unpack(ids)), here, ids
+    here, ids = {}, {}
+    for i = 1, #all do
+      if not dones[i] then
+        here[#here + 1], ids[#ids + 1] = all[i], all_ids[i]
+      end
+    end
+  end
+  return here, ids, sub(held, 1, 66), left
+end
+
+-- Ends the successes of one pack.
+local function end_pack(note, places)
+  local here, ids, held, left = still_held(note, places)
+  for _, i in ipairs(places) do
+    answers[i] = '0'
+  end
+  answered = answered + #places
+  if #ids == 0 then
+    return
+  end
+  for _, i in ipairs(here) do
+    answers[i] = '1'
+  end
+  local pack = string.sub(note, 1, 10)
+  if #ids < left then
+    call('HSET', P .. 'H', pack, held .. struct.pack('>I2', left - #ids))
+  else
+    call('HDEL', P .. 'H', pack)
+    call('SREM', P .. 'w' .. incarnation, pack)
+  end
+  if keep_done <= 0 then
+    shrink(note, #ids)
+    call('HDEL', P .. 'B', unpack(ids))
+  end
+  succeed_all(here, ids)
+end
+
+-- Ends the successes of messages in packs.
+local function end_packs(notes)
+  local packs, names = {}, {}
+  for i = 1, count do
+    local note = notes[i]
+    if note then
+      local places = packs[note]
+      if not places then
+        places = {}
+        packs[note], names[#names + 1] = places, note
+      end
+      places[#places + 1] = i
+    end
+  end
+  for _, note in ipairs(names) do
+    end_pack(note, packs[note])
+  end
+end
 
 -- Whether all are plain successes, each under its token, and kept for the usual time.
-local function all_plain()
+local function all_plain(helds)
   local sub, held, claims = string.sub, nil, nil
   if string.find(letters, '[^D]') then
     return false
@@ -32,35 +122,38 @@ local function all_plain()
       end
     end
   end
-  return count > 0
+  return true
 end
 
-local function succeed_all()
-  call('HDEL', P .. 'h', unpack(ARGV, 6, 5 + count))
-  call('SREM', P .. 'w' .. incarnation, unpack(ARGV, 6, 5 + count))
-  rung.c = true
-  if keep_done <= 0 then
-    delete({ unpack(ARGV, 6, 5 + count) })
-    return
-  end
-  local kept = now + keep_done
-  local head, kept_text, done_pairs, kept_pairs = done_head(kept), string.format('%.0f', kept), {}, {}
+local function end_singles(helds)
+  local places, ids = {}, { unpack(ARGV, 6, 5 + count) }
   for i = 1, count do
-    local id = ARGV[5 + i]
-    done_pairs[2 * i - 1], done_pairs[2 * i] = id, head .. ARGV[5 + count + i]
-    kept_pairs[2 * i - 1], kept_pairs[2 * i] = kept_text, id
+    places[i], answers[i] = i, '1'
   end
-  call('HSET', P .. 'f', unpack(done_pairs))
-  call('ZADD', P .. 's', unpack(kept_pairs))
+  call('HDEL', P .. 'h', unpack(ids))
+  call('SREM', P .. 'w' .. incarnation, unpack(ids))
+  if keep_done <= 0 then
+    delete_bodies(ids)
+  end
+  succeed_all(places, ids)
 end
 
-local answers, at, claimed = nil, 6 + 2 * count, {}
-if all_plain() then
-  succeed_all()
-  answers = string.rep('1', count)
-else
-  answers, at = seldom().end_each(letters, helds)
+if alive and count > 0 and call('EXISTS', P .. 'H') == 1 then
+  local notes = call('HMGET', P .. 'B', unpack(ARGV, 6, 5 + count))
+  if string.find(letters, '[^D]') then
+    notes = seldom().apart_others(letters, notes)
+  end
+  end_packs(notes)
 end
+if answered < count then
+  local helds = alive and call('HMGET', P .. 'h', unpack(ARGV, 6, 5 + count)) or {}
+  if answered == 0 and all_plain(helds) then
+    end_singles(helds)
+  else
+    at = seldom().end_each(letters, helds, answers)
+  end
+end
+answers = table.concat(answers)
 if unlock_linked then
   at = unlock_linked(at, answers)
 end

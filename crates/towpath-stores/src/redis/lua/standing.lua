@@ -6,7 +6,7 @@ local incarnation, answers = ARGV[2], {}
 local alive = call('ZSCORE', P .. 'a', incarnation)
 for i = 3, #ARGV do
   local id, claims = string.sub(ARGV[i], 1, 16), string.sub(ARGV[i], 17)
-  local held = call('HGET', P .. 'h', id)
+  local held = held_of(id)
   local answer = 'l'
   if alive and held and string.sub(held, 1, 20) == claims .. incarnation then
     answer = 'h'

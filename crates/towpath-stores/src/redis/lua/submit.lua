@@ -1,33 +1,38 @@
 -- Accepts messages.
 --
--- ARGV: 2: how many lines; for each: queue, task, priority, how many messages that may run at once, 'e' when
---       one of them expires; for each: tail, body
+-- ARGV: 2: how many rows; for each: queue, task, priority, how many messages that may run at once, and
+--         '', or 'e' when one of them expires; for each: tail, body
+--         or 'p' when they make a pack: the place of the first, the content, the ids
 --       then how many that have a time to start; for each: queue, task, priority, tail, start, body
---       A tail is the place in the call (2), the flag (1) and the id (16).
+--       A tail is the place in the call (2), the flag (1) and the id (16). For packs see pack.lua.
 -- Answers the places of those whose id is known.
 -- – → ready, scheduled
-local at, known = 3, {}
-local function place_of(tail)
-  return struct.unpack('>I2', tail)
-end
-for _ = 1, tonumber(ARGV[2]) do
-  local queue, task, priority, count = ARGV[at], ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3])
-  local expire, ids = ARGV[at + 4] == 'e', {}
-  at = at + 5
-  local first, sub = at - 2, string.sub
-  for i = 1, count do
-    ids[i] = sub(ARGV[first + 2 * i], 4)
+local known = {}
+
+local function push(queue, task, priority, count, ...)
+  local line = #queue .. ':' .. queue .. task
+  if call('RPUSH', P .. 'r' .. line .. ':' .. priority, ...) == count then
+    seldom().opened(queue, task, line, priority)
   end
-  local bodies, fields, elements, n = call('HMGET', P .. 'b', unpack(ids)), {}, {}, 0
+  rung.c = true
+end
+
+-- Accepts messages each of which stands for itself.
+local function put(queue, task, priority, expire, tails, bodies)
+  local ids, fields, elements, n = {}, {}, {}, 0
+  for i, tail in ipairs(tails) do
+    ids[i] = string.sub(tail, 4)
+  end
+  local olds = call('HMGET', P .. 'b', unpack(ids))
+  local packed = call('EXISTS', P .. 'B') == 1 and call('HMGET', P .. 'B', unpack(ids)) or {}
   begin_rank(20000)
   local look = expire or ready_at() > now
-  for i = 1, count do
-    local tail = ARGV[first + 2 * i]
-    if bodies[i] then
-      known[#known + 1] = place_of(tail)
+  for i, tail in ipairs(tails) do
+    if olds[i] or packed[i] then
+      known[#known + 1] = struct.unpack('>I2', tail)
     else
       n = n + 1
-      fields[2 * n - 1], fields[2 * n] = ids[i], ARGV[first + 2 * i + 1] .. now8
+      fields[2 * n - 1], fields[2 * n] = ids[i], bodies[i] .. now8
       elements[n] = rank8 .. tail
       if look then
         seldom().note_times(ids[i], fields[2 * n])
@@ -36,16 +41,59 @@ for _ = 1, tonumber(ARGV[2]) do
   end
   if n > 0 then
     call('HSET', P .. 'b', unpack(fields))
-    if call('RPUSH', P .. 'r' .. #queue .. ':' .. queue .. task .. ':' .. priority, unpack(elements)) == n then
-      seldom().opened(queue, task, #queue .. ':' .. queue .. task, priority)
-    end
-    rung.c = true
+    push(queue, task, priority, n, unpack(elements))
   end
-  at = at + 2 * count
+end
+
+-- Accepts a pack, its ids from ARGV[first] to ARGV[last]. Answers whether it did: not when one of them is
+-- known, nor when the clock was set back, for then something is to be noted of each.
+local function put_pack(queue, task, priority, place, content, first, last)
+  local count = last - first + 1
+  local olds = call('HMGET', P .. 'b', unpack(ARGV, first, last))
+  local packed = call('EXISTS', P .. 'B') == 1 and call('HMGET', P .. 'B', unpack(ARGV, first, last)) or {}
+  for i = 1, count do
+    if olds[i] or packed[i] then
+      return false
+    end
+  end
+  begin_rank(20000)
+  if ready_at() > now then
+    return false
+  end
+  local pack, rest, notes = rank8 .. place, struct.pack('>I2', count) .. now8, {}
+  local note = pack .. rest
+  for i = 1, count do
+    notes[2 * i - 1], notes[2 * i] = ARGV[first + i - 1], note
+  end
+  call('HSET', P .. 'B', unpack(notes))
+  call('HSET', P .. 'K', pack, content)
+  call('INCRBY', P .. 'X' .. #queue .. ':' .. queue .. task .. ':' .. priority, count - 1)
+  push(queue, task, priority, 1, pack .. '\8' .. rest .. '\0\0\0\0\0\0')
+  return true
+end
+
+local at = 3
+for _ = 1, tonumber(ARGV[2]) do
+  local queue, task, priority, count, kind = ARGV[at], ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3]), ARGV[at + 4]
+  at = at + 5
+  if kind ~= 'p' then
+    local tails, bodies = {}, {}
+    for i = 1, count do
+      tails[i], bodies[i] = ARGV[at + 2 * i - 2], ARGV[at + 2 * i - 1]
+    end
+    put(queue, task, priority, kind == 'e', tails, bodies)
+    at = at + 2 * count
+  else
+    local place, content, first = ARGV[at], ARGV[at + 1], at + 2
+    at = first + count
+    if not put_pack(queue, task, priority, place, content, first, at - 1) then
+      put(queue, task, priority, false, seldom().apart(place, content))
+    end
+  end
 end
 for i = at + 1, at + 6 * tonumber(ARGV[at]), 6 do
   if not seldom().accept(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5]) then
-    known[#known + 1] = place_of(ARGV[i + 3])
+    known[#known + 1] = struct.unpack('>I2', ARGV[i + 3])
   end
 end
 ring_all()

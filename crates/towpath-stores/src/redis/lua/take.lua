@@ -1,40 +1,94 @@
 -- Hands out ready messages.
 --
 -- Almost always what comes next stands in one list and is plain: there is nothing but its body. Such
--- messages are taken by the window; for all others see merge.lua.
+-- messages are taken by the window, and packs of them (see pack.lua) as they are; for all others see
+-- merge.lua.
 
--- Takes plain messages from the head of a list. Answers how many, and whether something else came next.
-local function take_plain(list, want)
-  local sub, byte = string.sub, string.byte
-  local got, window, stopped = 0, 32, false
-  while got < want and not stopped do
-    local elements = call('LRANGE', list, got, got + math.min(window, want - got) - 1)
-    local count, ids = #elements, {}
-    if count == 0 then
+local IN_PACK = 8
+
+-- Takes the packs that elements begin with and that are small enough, each as a whole. Answers how many
+-- elements and how many messages.
+local function take_packs(elements, want)
+  local sub, byte, unpack_of = string.sub, string.byte, struct.unpack
+  local packs, counts, sum = {}, {}, 0
+  for i = 1, #elements do
+    local count = byte(elements[i], 11) == IN_PACK and unpack_of('>I2', elements[i], 12)
+    if not count or sum + count > want then
       break
     end
-    for i = 1, count do
-      ids[i] = sub(elements[i], 12)
-    end
-    local bodies = call('HMGET', P .. 'b', unpack(ids))
-    local t, h, n, before = #taken, #held_pairs, #taken_ids, bytes
-    for i = 1, count do
-      local element, body, id = elements[i], bodies[i], ids[i]
-      if not body or bytes >= bytes_max or byte(element, 11) ~= 0 then
-        stopped = true
-        break
-      end
-      taken[t + 1], taken[t + 2] = element, body
-      held_pairs[h + 1], held_pairs[h + 2] = id, plain_hold
-      taken_ids[n + 1] = id
-      t, h, n = t + 2, h + 2, n + 1
-      got, bytes = got + 1, bytes + #body
-    end
-    -- Bodies may have a MiB each, so many are read at once only once they are seen to be small.
-    window = bytes - before < count * 4096 and 500 or 32
+    packs[i], counts[i], sum = sub(elements[i], 1, 10), count, sum + count
   end
-  if got > 0 then
-    call('LTRIM', list, got, -1)
+  local took, got = 0, 0
+  local contents, hold = #packs > 0 and call('HMGET', P .. 'K', unpack(packs)), sub(plain_hold, 1, 66)
+  for i = 1, #packs do
+    local content = contents[i]
+    if not content or byte(content) ~= 0 or bytes + #content > bytes_max then
+      break
+    end
+    taken[#taken + 1], taken[#taken + 2] = elements[i], content
+    held_packs[#held_packs + 1], held_packs[#held_packs + 2] = packs[i], hold .. sub(elements[i], 12, 13)
+    taken_ids[#taken_ids + 1] = packs[i]
+    took, got, bytes = i, got + counts[i], bytes + #content
+  end
+  return took, got
+end
+
+-- Takes the plain messages that elements begin with. Answers how many, and whether something else comes next.
+local function take_singles(elements)
+  local sub, byte = string.sub, string.byte
+  local count, ids = #elements, {}
+  for i = 1, count do
+    if byte(elements[i], 11) == IN_PACK then
+      count = i - 1
+      break
+    end
+    ids[i] = sub(elements[i], 12)
+  end
+  local bodies = call('HMGET', P .. 'b', unpack(ids))
+  local t, h, n = #taken, #held_pairs, #taken_ids
+  for i = 1, count do
+    local element, body, id = elements[i], bodies[i], ids[i]
+    if not body or bytes >= bytes_max or byte(element, 11) ~= 0 then
+      return i - 1, true
+    end
+    taken[t + 1], taken[t + 2] = element, body
+    held_pairs[h + 1], held_pairs[h + 2] = id, plain_hold
+    taken_ids[n + 1] = id
+    t, h, n = t + 2, h + 2, n + 1
+    bytes = bytes + #body
+  end
+  return count, false
+end
+
+-- Takes plain messages from the head of a list. Answers how many, and whether something else came next.
+local function take_plain(list, inside, want)
+  local got, at, in_packs, window, stopped = 0, 0, 0, 2, false
+  while got < want and not stopped do
+    local elements = call('LRANGE', list, at, at + math.min(window, want - got) - 1)
+    local took, count, before = 0, 0, bytes
+    if #elements == 0 then
+      break
+    elseif string.byte(elements[1], 11) ~= IN_PACK then
+      took, stopped = take_singles(elements)
+      count = took
+    else
+      took, count = take_packs(elements, want - got)
+      in_packs = in_packs + count - took
+      if took == 0 then
+        call('LTRIM', list, at, -1)
+        seldom().open_head(list, inside)
+        at = 0
+      end
+    end
+    at, got = at + took, got + count
+    -- Bodies may have a MiB each, so many are read at once only once they are seen to be small.
+    window = bytes - before < count * 4096 and math.min(window * 16, 500) or 32
+  end
+  if at > 0 then
+    call('LTRIM', list, at, -1)
+  end
+  if in_packs > 0 then
+    call('DECRBY', inside, in_packs)
   end
   return got, stopped
 end
@@ -66,10 +120,11 @@ local function take_best(queue, tasks, priority, want)
   for i, task in ipairs(tasks) do
     local line = #queue .. ':' .. queue .. task
     local list, stale = P .. 'r' .. line .. ':' .. priority, P .. 'x' .. line .. ':' .. priority
+    local inside = P .. 'X' .. line .. ':' .. priority
     local has_stale = call('EXISTS', stale) == 1
     if #tasks == 1 and not has_stale then
       local stopped
-      got, stopped = take_plain(list, want)
+      got, stopped = take_plain(list, inside, want)
       if not stopped then
         if got < want or call('EXISTS', list) == 0 then
           seldom().emptied(queue, task, line, priority)
@@ -82,6 +137,7 @@ local function take_best(queue, tasks, priority, want)
       line = line,
       list = list,
       stale = stale,
+      inside = inside,
       has_stale = has_stale,
       window = {},
       next = 1,
@@ -137,7 +193,7 @@ end
 --   'q', how many queues, the queues, how many tasks, the tasks: strict by queue
 --   't', how many pairs; for each: queue, task: strict by pair
 --   'a', turn, how many tasks, the tasks: every queue in turn
--- Answers per message: element, body, and, where its flag is not 0: more, saved.
+-- Answers per message: element, body, and, where its flag is not 0: more, saved. Per pack: element, content.
 -- ready → running; ready → failed (expired) in passing
 local function claim(incarnation, at, keep)
   local want, kind = tonumber(ARGV[at]), ARGV[at + 2]
@@ -176,8 +232,13 @@ local function claim(incarnation, at, keep)
       queues = left
     end
   end
-  if #taken_ids > 0 then
+  if #held_pairs > 0 then
     call('HSET', P .. 'h', unpack(held_pairs))
+  end
+  if #held_packs > 0 then
+    call('HSET', P .. 'H', unpack(held_packs))
+  end
+  if #taken_ids > 0 then
     call('SADD', P .. 'w' .. taker, unpack(taken_ids))
     rung.c = true
   end

@@ -5,7 +5,14 @@ local function by_submit(a, b)
 end
 
 local function take_back(incarnation, max, with)
-  local ids = call('SRANDMEMBER', P .. 'w' .. incarnation, max)
+  local ids = {}
+  for _, held in ipairs(call('SRANDMEMBER', P .. 'w' .. incarnation, max)) do
+    for _, id in ipairs(#ids < max and (#held == PACK and melt(held) or { held }) or {}) do
+      if #ids < max then
+        ids[#ids + 1] = id
+      end
+    end
+  end
   local name, messages = worker_name(incarnation), {}
   for i, id in ipairs(ids) do
     local message, held = find(id), call('HGET', P .. 'h', id)

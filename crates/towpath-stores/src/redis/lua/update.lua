@@ -6,7 +6,7 @@
 -- since it was read, 'ok' else.
 -- scheduled, ready → scheduled, ready
 local id = ARGV[2]
-local body = call('HGET', P .. 'b', id)
+local body = body_of(id)
 if not body then
   return '-'
 end
@@ -32,11 +32,31 @@ local function rank_of(message)
   local first = struct.pack('>I8I2', message.due * 2048 - 1, 65535)
   local place = place_after(list, first)
   for _, element in ipairs(call('LRANGE', list, place, place + SAME_MS_MAX - 1)) do
-    if string.sub(element, 12) == id then
-      return string.sub(element, 1, 10)
+    local elements = { element }
+    if is_apart(element) then
+      local pack = string.sub(element, 1, PACK)
+      elements = elements_in(pack, (members(call('HGET', P .. 'K', pack))))
+    end
+    for _, one in ipairs(elements) do
+      if string.sub(one, 12) == id then
+        return string.sub(one, 1, 10)
+      end
     end
   end
   return struct.pack('>I8I2', message.due * 2048, 0)
+end
+
+-- Where a message comes back among those of the pack in which it was submitted, that pack gives way to its
+-- messages. It does so in a list that is not long; in a long one the message stands behind all of them.
+local function open_before(list, rank, inside)
+  local place = place_after(list, rank)
+  local before = place > 0 and place <= 1000 and call('LINDEX', list, place - 1)
+  if before and string.sub(before, 1, 8) == string.sub(rank, 1, 8) and is_apart(before) then
+    for _, element in ipairs(open(before, inside)) do
+      call('LINSERT', list, 'BEFORE', before, element)
+    end
+    call('LREM', list, 1, before)
+  end
 end
 
 -- Goes into the line of its new priority at the place that its time gives it. In the middle of a long list
@@ -48,6 +68,7 @@ local function move_to(priority)
   message.priority = priority
   local line = line_of(message.queue, message.task)
   local list, element = P .. 'r' .. line .. ':' .. priority, rank .. '\1' .. id
+  open_before(list, rank, P .. 'X' .. line .. ':' .. priority)
   local place = place_after(list, rank)
   local behind = call('LINDEX', list, place)
   if not behind then

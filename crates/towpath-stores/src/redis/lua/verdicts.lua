@@ -80,13 +80,30 @@ local function end_one(id, letter, held, at)
   end
 end
 
--- Answers which were accepted, and where the arguments end.
-local function end_each(letters, helds)
-  local at, answers, unheld = 6 + #letters, {}, {}
+-- Has every message stand for itself that does not just succeed. Answers the notes of those that do and are
+-- in packs.
+local function apart_others(letters, notes)
+  for i = 1, #letters do
+    if notes[i] and string.sub(letters, i, i) ~= 'D' then
+      body_of(ARGV[5 + i])
+    end
+  end
+  notes = call('HMGET', P .. 'B', unpack(ARGV, 6, 5 + #letters))
+  for i = 1, #letters do
+    notes[i] = string.sub(letters, i, i) == 'D' and notes[i]
+  end
+  return notes
+end
+
+-- Ends those that have no answer yet, and answers them. Answers where the arguments end.
+local function end_each(letters, helds, answers)
+  local at, unheld = 6 + #letters, {}
   for i = 1, #letters do
     local id, letter, held = ARGV[5 + i], string.sub(letters, i, i), helds[i]
     local tail = letter == 'd' and ARGV[at + 1 + 6 * tonumber(ARGV[at])] or ARGV[at]
-    if held and string.sub(held, 1, 20) == string.sub(tail, 1, 4) .. incarnation then
+    if answers[i] then
+      -- It was in a pack.
+    elseif held and string.sub(held, 1, 20) == string.sub(tail, 1, 4) .. incarnation then
       answers[i] = '1'
       unheld[#unheld + 1] = id
       end_one(id, letter, held, at)
@@ -110,5 +127,5 @@ local function end_each(letters, helds)
   if #deleted > 0 then
     delete(deleted)
   end
-  return table.concat(answers), at
+  return at
 end

@@ -54,9 +54,15 @@ impl Life {
         self.read_clock();
         match step {
             Step::Submit(new) => self.submit(new).await,
+            Step::SubmitMany { like, count, among } => self.submit_many(like, count, among).await,
             Step::SubmitAgain(message) => self.submit_again(message).await,
             Step::Claim { slot, max, wish } => self.claim(slot, max, wish).await,
             Step::Settle { token, stolen, end } => self.settle(token, stolen, end).await,
+            Step::SettleMany {
+                token,
+                count,
+                claim,
+            } => self.settle_many(token, count, claim).await,
             Step::Beat { token, started } => self.beat(token, started),
             Step::Lose { slot, started } => self.lose(slot, started).await,
             Step::Ripen => self.ripen().await,
@@ -162,6 +168,17 @@ impl Life {
         let draft = self.draft(new);
         let answers = self.h.store.submit(vec![draft.clone()]).await.unwrap();
         same(answers, self.plain.submit(draft));
+    }
+
+    async fn submit_many(&mut self, like: New, count: usize, among: Option<New>) {
+        let mut drafts: Vec<Draft> = (0..count).map(|_| self.draft(like)).collect();
+        if let Some(among) = among {
+            drafts.insert(count / 2, self.draft(among));
+        }
+        let answers = self.h.store.submit(drafts.clone()).await.unwrap();
+        for (answer, draft) in answers.into_iter().zip(drafts) {
+            same([answer], self.plain.submit(draft));
+        }
     }
 
     async fn submit_again(&mut self, message: usize) {
@@ -330,6 +347,43 @@ impl Life {
             End::Snooze(after) => self.plain.come_back(number, Verb::Snooze, after),
             End::Release => self.plain.come_back(number, Verb::Release, Duration::ZERO),
             End::Fail => self.plain.fail(number),
+        }
+    }
+
+    async fn settle_many(&mut self, token: usize, count: usize, claim: bool) {
+        let Some((incarnation, _)) = self.token(token) else {
+            return;
+        };
+        let first = token % self.tokens.len();
+        let those = self.tokens[first..].iter().take(count);
+        let tokens: Vec<Token> = those
+            .filter(|(holder, _)| *holder == incarnation)
+            .map(|(_, token)| *token)
+            .collect();
+        let success = |token: &Token| Settle {
+            token: *token,
+            started_at: Some(self.h.now()),
+            verdict: Verdict::Done {
+                result: StoredResult::None,
+                callbacks: Vec::new(),
+            },
+            unlock: Vec::new(),
+        };
+        let request = SettleRequest {
+            incarnation,
+            items: tokens.iter().map(success).collect(),
+            claim: None,
+        };
+        let settled = self.h.store.settle(request).await.unwrap();
+        for (token, answer) in tokens.into_iter().zip(settled.items) {
+            let held = self.plain.held(incarnation, token);
+            same([answer], held.map(drop));
+            if let Ok(number) = held {
+                self.plain.done(number, ResultRecord::None, Vec::new());
+            }
+        }
+        if claim {
+            self.claim(0, 3, Wish::Any).await;
         }
     }
 

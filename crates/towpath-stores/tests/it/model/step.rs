@@ -10,6 +10,12 @@ use proptest::prelude::*;
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Step {
     Submit(New),
+    /// Several plain messages of one line in one call, and perhaps another among them.
+    SubmitMany {
+        like: New,
+        count: usize,
+        among: Option<New>,
+    },
     /// An id that is known.
     SubmitAgain(usize),
     Claim {
@@ -22,6 +28,12 @@ pub(super) enum Step {
         /// By somebody else than the one it was handed to.
         stolen: bool,
         end: End,
+    },
+    /// The successes of several attempts that were handed out one after the other, in one call.
+    SettleMany {
+        token: usize,
+        count: usize,
+        claim: bool,
     },
     /// A heartbeat of the worker that was handed this token, which tells of its start.
     Beat {
@@ -107,12 +119,16 @@ const ANY: std::ops::Range<usize> = 0..1_000;
 pub(super) fn step() -> impl Strategy<Value = Step> {
     let flag = any::<bool>;
     prop_oneof![
-        20 => new().prop_map(Step::Submit),
+        14 => new().prop_map(Step::Submit),
+        8 => (new(), 2..6_usize, prop::option::weighted(0.3, new()))
+            .prop_map(|(like, count, among)| Step::SubmitMany { like: plain(like), count, among }),
         1 => ANY.prop_map(Step::SubmitAgain),
         20 => (0..3_usize, 1..5_usize, wish())
             .prop_map(|(slot, max, wish)| Step::Claim { slot, max, wish }),
         18 => (ANY, prop::bool::weighted(0.1), end())
             .prop_map(|(token, stolen, end)| Step::Settle { token, stolen, end }),
+        8 => (ANY, 2..6_usize, flag())
+            .prop_map(|(token, count, claim)| Step::SettleMany { token, count, claim }),
         8 => (ANY, flag()).prop_map(|(token, started)| Step::Beat { token, started }),
         8 => (0..3_usize, prop::bool::weighted(0.8))
             .prop_map(|(slot, started)| Step::Lose { slot, started }),
@@ -158,6 +174,16 @@ fn new() -> impl Strategy<Value = New> {
             result_ttl,
         },
     )
+}
+
+/// The same message, ready at once and with no times of its own.
+fn plain(new: New) -> New {
+    New {
+        delay: None,
+        expires_in: None,
+        result_ttl: None,
+        ..new
+    }
 }
 
 fn wish() -> impl Strategy<Value = Wish> {

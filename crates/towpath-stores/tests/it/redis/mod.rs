@@ -6,5 +6,6 @@ mod beside;
 mod cluster;
 mod frozen;
 mod opening;
+mod packs;
 mod place;
 mod server;

@@ -1,0 +1,79 @@
+-- Messages in packs, as the verbs see them that are about one message. (What a pack is stands in pack.lua.)
+local contents = {}
+-- The body that a message has in its pack; nil when that is gone.
+local function body_in(note, id)
+  local pack = string.sub(note, 1, PACK)
+  if not contents[pack] then
+    local ids, bodies = members(call('HGET', P .. 'K', pack) or '')
+    contents[pack] = {}
+    for i, member in ipairs(ids) do
+      contents[pack][member] = bodies[i] .. string.sub(note, 13)
+    end
+  end
+  return contents[pack][id]
+end
+
+-- Who holds a message, or false.
+local function held_of(id)
+  local held = call('HGET', P .. 'h', id)
+  local note = not held and call('HGET', P .. 'B', id)
+  if note and call('HEXISTS', P .. 'f', id) == 0 then
+    return call('HGET', P .. 'H', string.sub(note, 1, PACK))
+  end
+  return held
+end
+
+-- Takes a pack apart. While its messages wait it stays in its line for them. Answers those that run.
+local function melt(pack)
+  local content = call('HGET', P .. 'K', pack)
+  local all, bodies = members(content or '')
+  if #all == 0 then
+    return {}
+  end
+  local notes, dones = call('HMGET', P .. 'B', unpack(all)), call('HMGET', P .. 'f', unpack(all))
+  local held = call('HGET', P .. 'H', pack)
+  local ids, own_bodies, running, held_pairs, waits, submitted8 = {}, {}, {}, {}, false, nil
+  for i, id in ipairs(all) do
+    if notes[i] then
+      ids[#ids + 1], own_bodies[#own_bodies + 1] = id, bodies[i]
+      submitted8 = string.sub(notes[i], 13)
+      waits = waits or not held and not dones[i]
+      if held and not dones[i] then
+        running[#running + 1] = id
+        held_pairs[#held_pairs + 1] = id
+        held_pairs[#held_pairs + 1] = string.sub(held, 1, 66) .. '\0\0'
+      end
+    end
+  end
+  set_bodies(ids, own_bodies, submitted8)
+  call('HDEL', P .. 'Kd', pack)
+  if waits then
+    call('HSET', P .. 'K', pack, '\1' .. table.concat(all, '\0\0\0\0') .. '\0\0\0\0')
+  else
+    call('HDEL', P .. 'K', pack)
+  end
+  if held then
+    local incarnation = string.sub(held, 5, 20)
+    call('HDEL', P .. 'H', pack)
+    call('SREM', P .. 'w' .. incarnation, pack)
+    call('HSET', P .. 'h', unpack(held_pairs))
+    call('SADD', P .. 'w' .. incarnation, unpack(running))
+  end
+  return running
+end
+
+-- The body of a message, to be read: one that has ended stays in its pack, any other is to stand for itself.
+local function body_of(id)
+  local note = call('HGET', P .. 'B', id)
+  if not note then
+    return call('HGET', P .. 'b', id)
+  elseif call('HEXISTS', P .. 'f', id) == 1 then
+    return body_in(note, id)
+  end
+  melt(string.sub(note, 1, PACK))
+  return call('HGET', P .. 'b', id)
+end
+
+local function is_known(id)
+  return call('HEXISTS', P .. 'b', id) == 1 or call('HEXISTS', P .. 'B', id) == 1
+end

@@ -1,0 +1,82 @@
+//! Packs: plain messages of one line that one call submitted one after the other, in one value. (See
+//! `lua/pack.lua`.)
+
+use bytes::Bytes;
+use towpath_core::life::Counters;
+use towpath_core::{Draft, Message, MessageId};
+
+use super::body::{self, Names};
+use super::bytes::{Damaged, Reader, put_long};
+
+/// The element's flag of a pack.
+pub(super) const FLAG: u8 = 8;
+/// Most messages of a pack. Who wants less than a pack has it taken apart, so it is small beside what
+/// a busy worker asks for.
+const MESSAGES_MAX: usize = 32;
+/// A message with a larger body stands for itself: to write its body costs more than the rest anyway.
+const BODY_MAX: usize = 4 * 1024;
+/// The first byte of a content whose messages have their bodies in it.
+const WHOLE: u8 = 0;
+
+/// A message of a call that is made ready to be sent: its place there and its body.
+pub(super) struct Member<'a> {
+    pub(super) place: usize,
+    pub(super) draft: &'a Draft,
+    pub(super) body: Vec<u8>,
+}
+
+impl Member<'_> {
+    fn is_plain(&self) -> bool {
+        body::flag(self.draft) == 0 && self.body.len() <= BODY_MAX
+    }
+}
+
+/// How many of the first of these make a pack; 0 when the first stands for itself.
+pub(super) fn fitting(members: &[Member<'_>]) -> usize {
+    let in_a_row = |(at, member): &(usize, &Member<'_>)| {
+        member.is_plain() && member.place == members[0].place + at
+    };
+    let members_in = members.iter().take(MESSAGES_MAX).enumerate();
+    match members_in.take_while(in_a_row).count() {
+        1 => 0,
+        count => count,
+    }
+}
+
+/// The content of a pack.
+pub(super) fn content(members: &[Member<'_>]) -> Vec<u8> {
+    let size = members.iter().map(|member| 20 + member.body.len());
+    let mut out = Vec::with_capacity(1 + size.sum::<usize>());
+    out.push(WHOLE);
+    for member in members {
+        out.extend_from_slice(member.draft.id.as_bytes());
+        put_long(&mut out, &member.body);
+    }
+    out
+}
+
+/// Reads the messages of a pack that was handed out; `rest` is its element from the flag on.
+pub(super) fn handed_out(
+    mut rest: Reader,
+    content: Bytes,
+    names: &mut Names,
+    messages: &mut Vec<Message>,
+) -> Result<(), Damaged> {
+    let count = rest.u16()?;
+    let submitted_at = rest.time()?;
+    let mut reader = Reader::new(content);
+    let _whole = reader.u8()?;
+    for _ in 0..count {
+        let id = MessageId::from_bytes(reader.id()?);
+        messages.push(Message {
+            draft: body::draft(id, reader.long()?, names)?,
+            counters: Counters {
+                claims: 1,
+                ..Counters::default()
+            },
+            submitted_at,
+            saved: None,
+        });
+    }
+    Ok(())
+}

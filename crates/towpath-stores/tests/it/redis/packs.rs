@@ -1,0 +1,149 @@
+//! Messages that are kept together, as only the server's keys tell.
+
+use std::time::Duration;
+
+use towpath_core::message::Start;
+use towpath_core::store::{Retention, Settle, SettleRequest, StoredResult, Verdict};
+use towpath_core::{Draft, IncarnationId, Message, MessageId, Options, Store, Timestamp, limits};
+use towpath_servers::RedisServer;
+use towpath_stores::redis::RedisStore;
+
+use super::place::{claim_of, command, connect, draft, join, open, server};
+
+fn keys(server: &RedisServer, letters: &str) -> Vec<String> {
+    let pattern = format!("{{towpath:towpath}}:[{letters}]*");
+    let found = redis::cmd("KEYS").arg(pattern).query(&mut connect(server));
+    let mut found: Vec<String> = found.unwrap();
+    found.sort();
+    found
+}
+
+async fn submit_all(store: &RedisStore, drafts: Vec<Draft>) -> Vec<MessageId> {
+    let ids = drafts.iter().map(|draft| draft.id).collect();
+    for answer in store.submit(drafts).await.unwrap() {
+        answer.unwrap();
+    }
+    ids
+}
+
+async fn take(store: &RedisStore, worker: IncarnationId, max: usize) -> Vec<Message> {
+    let mut claim = claim_of(worker);
+    claim.max = max;
+    store.claim(claim).await.unwrap()
+}
+
+async fn succeed(store: &RedisStore, worker: IncarnationId, messages: &[Message]) {
+    let settle = |message: &Message| Settle {
+        token: message.token(),
+        started_at: Some(Timestamp::from_millis(1)),
+        verdict: Verdict::Done {
+            result: StoredResult::None,
+            callbacks: Vec::new(),
+        },
+        unlock: Vec::new(),
+    };
+    let request = SettleRequest {
+        incarnation: worker,
+        items: messages.iter().map(settle).collect(),
+        claim: None,
+    };
+    for answer in store.settle(request).await.unwrap().items {
+        answer.unwrap();
+    }
+}
+
+/// Whatever becomes of the messages of a batch: once they are gone, so is all that held them.
+#[tokio::test]
+async fn batches_that_came_and_went_leave_no_key_behind() {
+    let Some(server) = server() else { return };
+    let store = open(&server);
+    let worker = join(&store, Duration::from_secs(600)).await;
+    for kept in [Duration::ZERO, Duration::from_millis(1)] {
+        store.set_retention(Retention {
+            succeeded: kept,
+            dead: Duration::ZERO,
+            ..Retention::default()
+        });
+        let drafts = (0..150).map(|_| draft()).collect();
+        let ids = submit_all(&store, drafts).await;
+        for answer in store.revoke(ids[70..80].to_vec(), false).await.unwrap() {
+            answer.unwrap();
+        }
+        let first = take(&store, worker, 40).await;
+        succeed(&store, worker, &first[..10]).await;
+        store.revoke(vec![first[20].id], false).await.unwrap();
+        succeed(&store, worker, &first[30..]).await;
+        succeed(&store, worker, &[&first[10..20], &first[21..30]].concat()).await;
+        let rest = take(&store, worker, 200).await;
+        assert_eq!(rest.len(), 100);
+        for part in rest.chunks(7) {
+            succeed(&store, worker, part).await;
+        }
+        while store
+            .get(ids.clone())
+            .await
+            .unwrap()
+            .iter()
+            .any(Option::is_some)
+        {
+            store.prune(limits::UPKEEP_ROWS).await.unwrap();
+        }
+        assert_eq!(keys(&server, "bBKHXhwmftslpqrxdk"), Vec::<String>::new());
+    }
+}
+
+/// What is alike and in a row is kept together; what has anything of its own is not.
+#[tokio::test]
+async fn only_plain_neighbours_are_kept_together() {
+    let Some(server) = server() else { return };
+    let store = open(&server);
+    let with = |options: Options| Draft { options, ..draft() };
+    let large = Draft {
+        payload: towpath_core::Payload::json(format!("\"{}\"", "x".repeat(5_000))),
+        ..draft()
+    };
+    let expiring = with(Options {
+        expires_in: Some(Duration::from_secs(60)),
+        ..Options::default()
+    });
+    let later = Draft {
+        start: Start::After(Duration::from_secs(60)),
+        ..draft()
+    };
+    let mut drafts = vec![draft(), draft(), large, draft(), expiring, draft(), later];
+    drafts.extend((0..70).map(|_| draft()));
+    let ids = submit_all(&store, drafts).await;
+    let count = |letter: &str| -> usize {
+        let key = format!("{{towpath:towpath}}:{letter}");
+        redis::cmd("HLEN")
+            .arg(key)
+            .query(&mut connect(&server))
+            .unwrap()
+    };
+    // Two, 32, 32 and 6; alone are those between, and the one after what expires.
+    assert_eq!((count("K"), count("B"), count("b")), (4, 72, 5));
+    let worker = join(&store, Duration::from_secs(10)).await;
+    let claimed = take(&store, worker, 100).await;
+    let expected = ids.iter().enumerate().filter(|(at, _)| *at != 6);
+    let expected: Vec<MessageId> = expected.map(|(_, id)| *id).collect();
+    let claimed: Vec<MessageId> = claimed.iter().map(|message| message.id).collect();
+    assert_eq!(claimed, expected);
+}
+
+/// A server that evicts keys, or a hand that deletes one, takes what was in it; the others go on.
+#[tokio::test]
+async fn bodies_that_somebody_deleted_stop_nobody_else() {
+    let Some(server) = server() else { return };
+    let store = open(&server);
+    let lost = submit_all(&store, vec![draft(), draft()]).await;
+    command(&mut connect(&server), &["DEL", "{towpath:towpath}:K"]);
+    let next = submit_all(&store, vec![draft(), draft()]).await;
+    let worker = join(&store, Duration::from_secs(10)).await;
+    let claimed = take(&store, worker, 10).await;
+    let claimed: Vec<MessageId> = claimed.iter().map(|message| message.id).collect();
+    assert_eq!(claimed, next);
+    assert!(store.get(lost.clone()).await.unwrap()[0].is_none());
+    let answers = store.revoke(lost, false).await.unwrap();
+    assert!(answers.iter().all(Result::is_err));
+    assert_eq!(store.audit(None, 100).await.unwrap().mended, []);
+}
