@@ -46,13 +46,21 @@ pub(super) fn fitting(members: &[Member<'_>]) -> usize {
 /// The content of a pack.
 pub(super) fn content(members: &[Member<'_>]) -> Vec<u8> {
     let size = members.iter().map(|member| 20 + member.body.len());
-    let mut out = Vec::with_capacity(1 + size.sum::<usize>());
+    let mut out = Vec::with_capacity(3 + size.sum::<usize>());
     out.push(WHOLE);
+    out.extend_from_slice(&count(members).to_be_bytes());
     for member in members {
         out.extend_from_slice(member.draft.id.as_bytes());
+    }
+    for member in members {
         put_long(&mut out, &member.body);
     }
     out
+}
+
+fn count(members: &[Member<'_>]) -> u16 {
+    // It is a pack, and that has few.
+    u16::try_from(members.len()).unwrap_or(u16::MAX)
 }
 
 /// Reads the messages of a pack that was handed out; `rest` is its element from the flag on.
@@ -62,12 +70,14 @@ pub(super) fn handed_out(
     names: &mut Names,
     messages: &mut Vec<Message>,
 ) -> Result<(), Damaged> {
-    let count = rest.u16()?;
+    let _count = rest.u16()?;
     let submitted_at = rest.time()?;
     let mut reader = Reader::new(content);
     let _whole = reader.u8()?;
+    let count = reader.u16()?;
+    let mut ids = Reader::new(reader.take(16 * usize::from(count))?);
     for _ in 0..count {
-        let id = MessageId::from_bytes(reader.id()?);
+        let id = MessageId::from_bytes(ids.id()?);
         messages.push(Message {
             draft: body::draft(id, reader.long()?, names)?,
             counters: Counters {

@@ -123,9 +123,8 @@ impl Shared {
             .number(millis(retention.dead));
         let letters: Vec<u8> = items.iter().map(|item| letter(item)).collect();
         call.bytes(&letters);
-        for item in items {
-            call.bytes(item.token.id.as_bytes());
-        }
+        let ids = items.iter().flat_map(|item| item.token.id.as_bytes());
+        call.bytes(&ids.copied().collect::<Vec<u8>>());
         for (item, letter) in items.iter().zip(letters) {
             put_verdict(&mut call, letter, item)?;
         }

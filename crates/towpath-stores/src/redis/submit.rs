@@ -106,9 +106,6 @@ impl<'a> Group<'a> {
                 call.text("p")
                     .bytes(&place(members[0].place))
                     .bytes(&pack::content(members));
-                for member in *members {
-                    call.bytes(member.draft.id.as_bytes());
-                }
             }
             Row::Singles(members) => {
                 let expires = |member: &Member<'_>| member.draft.options.expires_in.is_some();

@@ -22,7 +22,7 @@ local function stands_in_line(message)
         if string.byte(element, 11) ~= IN_PACK then
           standing[list][string.sub(element, 12)] = true
         else
-          for _, id in ipairs((members(call('HGET', P .. 'K', string.sub(element, 1, PACK)) or ''))) do
+          for _, id in ipairs(members(call('HGET', P .. 'K', string.sub(element, 1, PACK)) or '')) do
             standing[list][id] = true
           end
         end

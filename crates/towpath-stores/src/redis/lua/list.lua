@@ -18,7 +18,7 @@ local function one_by_one(found, rank)
       elements[#elements + 1] = element
     else
       local pack = string.sub(element, 1, PACK)
-      for _, one in ipairs(elements_in(pack, (members(call('HGET', P .. 'K', pack) or '')))) do
+      for _, one in ipairs(elements_in(pack, members(call('HGET', P .. 'K', pack) or ''))) do
         if is_after(one, rank) then
           elements[#elements + 1] = one
         end

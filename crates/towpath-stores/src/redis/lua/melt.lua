@@ -4,10 +4,12 @@ local contents = {}
 local function body_in(note, id)
   local pack = string.sub(note, 1, PACK)
   if not contents[pack] then
-    local ids, bodies = members(call('HGET', P .. 'K', pack) or '')
+    local content = call('HGET', P .. 'K', pack) or ''
+    local ids = members(content)
+    local bodies = bodies_in(content, #ids)
     contents[pack] = {}
     for i, member in ipairs(ids) do
-      contents[pack][member] = bodies[i] .. string.sub(note, 13)
+      contents[pack][member] = bodies[i] .. string.sub(note, 13, 20)
     end
   end
   return contents[pack][id]
@@ -26,17 +28,18 @@ end
 -- Takes a pack apart. While its messages wait it stays in its line for them. Answers those that run.
 local function melt(pack)
   local content = call('HGET', P .. 'K', pack)
-  local all, bodies = members(content or '')
+  local all = members(content or '')
   if #all == 0 then
     return {}
   end
+  local bodies = bodies_in(content, #all)
   local notes, dones = call('HMGET', P .. 'B', unpack(all)), call('HMGET', P .. 'f', unpack(all))
   local held = call('HGET', P .. 'H', pack)
   local ids, own_bodies, running, held_pairs, waits, submitted8 = {}, {}, {}, {}, false, nil
   for i, id in ipairs(all) do
     if notes[i] then
       ids[#ids + 1], own_bodies[#own_bodies + 1] = id, bodies[i]
-      submitted8 = string.sub(notes[i], 13)
+      submitted8 = string.sub(notes[i], 13, 20)
       waits = waits or not held and not dones[i]
       if held and not dones[i] then
         running[#running + 1] = id
@@ -48,7 +51,7 @@ local function melt(pack)
   set_bodies(ids, own_bodies, submitted8)
   call('HDEL', P .. 'Kd', pack)
   if waits then
-    call('HSET', P .. 'K', pack, '\1' .. table.concat(all, '\0\0\0\0') .. '\0\0\0\0')
+    call('HSET', P .. 'K', pack, '\1' .. struct.pack('>I2', #all) .. table.concat(all))
   else
     call('HDEL', P .. 'K', pack)
   end

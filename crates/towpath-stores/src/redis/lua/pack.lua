@@ -5,21 +5,31 @@
 --
 -- pack: the rank (8) and the place (2) of its first message; the others have the places behind that one
 -- element: pack, the flag 8, how many messages (2), submitted_at (8), zeros (6)
--- note: what is kept of a message in place of a body: pack, how many messages (2), submitted_at (8)
--- content: 0, and for each message: id (16), length of its body (4), its body without its end.
---          1, and no bodies, while a pack was taken apart but still stands in its line for its messages
+-- note: what is kept of a message in place of a body: pack, how many messages (2), submitted_at (8), and zeros,
+--       for the reason that taken.lua gives
+-- content: 0, how many messages (2), their ids (16 each), and for each the length of its body (4) and its body
+--          without its end. Or, while a pack that was taken apart still stands in its line for its messages: 1, how
+--          many, their ids
 local IN_PACK, PACK = 8, 10
 
--- The ids in a pack, and their bodies without their end.
+-- The ids in a pack.
 local function members(content)
-  local ids, bodies, at = {}, {}, 2
-  while at < #content do
-    local size = struct.unpack('>I4', content, at + 16)
-    ids[#ids + 1] = string.sub(content, at, at + 15)
-    bodies[#bodies + 1] = string.sub(content, at + 20, at + 19 + size)
-    at = at + 20 + size
+  local ids = {}
+  for i = 1, #content > 0 and struct.unpack('>I2', content, 2) or 0 do
+    ids[i] = string.sub(content, 16 * i - 12, 16 * i + 3)
   end
-  return ids, bodies
+  return ids
+end
+
+-- The bodies in a pack without their end.
+local function bodies_in(content, count)
+  local bodies, at = {}, 4 + 16 * count
+  for i = 1, count do
+    local size = struct.unpack('>I4', content, at)
+    bodies[i] = string.sub(content, at + 4, at + 3 + size)
+    at = at + 4 + size
+  end
+  return bodies
 end
 
 -- The elements of the messages in a pack, were they to stand in the line themselves.
@@ -46,9 +56,9 @@ end
 local function open(element, inside)
   local pack = string.sub(element, 1, PACK)
   local content = call('HGET', P .. 'K', pack)
-  local ids, bodies = members(content or '')
+  local ids = members(content or '')
   if #ids > 0 and string.byte(content) == 0 then
-    set_bodies(ids, bodies, string.sub(element, 14, 21))
+    set_bodies(ids, bodies_in(content, #ids), string.sub(element, 14, 21))
   end
   call('HDEL', P .. 'K', pack)
   call('DECRBY', inside, struct.unpack('>I2', element, 12) - 1)

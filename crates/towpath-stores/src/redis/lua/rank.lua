@@ -3,10 +3,10 @@
 local rank8, joined
 local function begin_rank(first)
   if not rank8 then
-    local last = tonumber(call('GET', P .. 'o') or 0)
-    local rank = math.max(now * 2048, last + 1)
-    call('SET', P .. 'o', string.format('%.0f', rank))
+    local last = call('GET', P .. 'o')
+    local rank = math.max(now * 2048, last and struct.unpack('>I8', last) + 1 or 0)
     rank8, joined = struct.pack('>I8', rank), first or 0
+    call('SET', P .. 'o', rank8)
   end
 end
 

@@ -2,7 +2,7 @@
 --
 -- ARGV: 2: incarnation, 3, 4: how long succeeded and dead messages are kept in ms, 5: a letter for each
 --       attempt that ended, each token once: D: a plain success, d: another, R, F, L, S: retry, fail, release,
---       snooze; 6…: their ids; then what each letter says, see verdicts.lua, and after a D the end of the record
+--       snooze; 6: their ids in a row; 7…: what each letter says, see verdicts.lua, and after a D the end of the record
 --       then, where locks end with attempts, what linked.lua reads
 --       then '' or '+' and the wish, see take.lua
 -- Answers a text with 1 for each that was accepted and 0 for one whose lease was lost, and the messages.
@@ -12,9 +12,12 @@
 -- A success is plain when it was told when it started, and has no callbacks and no result apart.
 -- running → succeeded | ready, scheduled | failed
 local letters = ARGV[5]
-local count = #letters
+local count, all_ids = #letters, {}
+for i = 1, count do
+  all_ids[i] = string.sub(ARGV[6], 16 * i - 15, 16 * i)
+end
 local alive = call('ZRANK', P .. 'a', incarnation)
-local answers, answered, at, claimed = {}, 0, 6 + 2 * count, {}
+local answers, answered, at, claimed = {}, 0, 7 + count, {}
 
 -- Ends attempts well, given their places in the call.
 local function succeed_all(places, ids)
@@ -26,7 +29,7 @@ local function succeed_all(places, ids)
   local kept = now + keep_done
   local head, kept_text, done_pairs, kept_pairs = done_head(kept), string.format('%.0f', kept), {}, {}
   for i = 1, #ids do
-    done_pairs[2 * i - 1], done_pairs[2 * i] = ids[i], head .. ARGV[5 + count + places[i]]
+    done_pairs[2 * i - 1], done_pairs[2 * i] = ids[i], head .. ARGV[6 + places[i]]
     kept_pairs[2 * i - 1], kept_pairs[2 * i] = kept_text, ids[i]
   end
   call('HSET', P .. 'f', unpack(done_pairs))
@@ -43,17 +46,17 @@ local function still_held(note, places)
   end
   local here, ids = {}, {}
   for _, i in ipairs(places) do
-    if sub(ARGV[5 + count + i], 1, 4) == FIRST then
-      here[#here + 1], ids[#ids + 1] = i, ARGV[5 + i]
+    if sub(ARGV[6 + i], 1, 4) == FIRST then
+      here[#here + 1], ids[#ids + 1] = i, all_ids[i]
     end
   end
   local left = struct.unpack('>I2', held, 67)
   if left < struct.unpack('>I2', note, 11) and #ids > 0 then
-    local dones, all, all_ids = call('HMGET', P .. 'f', unpack(ids)), here, ids
+    local dones, places_then, ids_then = call('HMGET', P .. 'f', unpack(ids)), here, ids
     here, ids = {}, {}
-    for i = 1, #all do
+    for i = 1, #ids_then do
       if not dones[i] then
-        here[#here + 1], ids[#ids + 1] = all[i], all_ids[i]
+        here[#here + 1], ids[#ids + 1] = places_then[i], ids_then[i]
       end
     end
   end
@@ -113,7 +116,7 @@ local function all_plain(helds)
     return false
   end
   for i = 1, count do
-    local here, here_claims = helds[i], sub(ARGV[5 + count + i], 1, 4)
+    local here, here_claims = helds[i], sub(ARGV[6 + i], 1, 4)
     -- What was claimed together is held by equal records.
     if here ~= held or here_claims ~= claims then
       held, claims = here, here_claims
@@ -126,31 +129,31 @@ local function all_plain(helds)
 end
 
 local function end_singles(helds)
-  local places, ids = {}, { unpack(ARGV, 6, 5 + count) }
+  local places = {}
   for i = 1, count do
     places[i], answers[i] = i, '1'
   end
-  call('HDEL', P .. 'h', unpack(ids))
-  call('SREM', P .. 'w' .. incarnation, unpack(ids))
+  call('HDEL', P .. 'h', unpack(all_ids))
+  call('SREM', P .. 'w' .. incarnation, unpack(all_ids))
   if keep_done <= 0 then
-    delete_bodies(ids)
+    delete_bodies(all_ids)
   end
-  succeed_all(places, ids)
+  succeed_all(places, all_ids)
 end
 
 if alive and count > 0 and call('EXISTS', P .. 'H') == 1 then
-  local notes = call('HMGET', P .. 'B', unpack(ARGV, 6, 5 + count))
+  local notes = call('HMGET', P .. 'B', unpack(all_ids))
   if string.find(letters, '[^D]') then
-    notes = seldom().apart_others(letters, notes)
+    notes = seldom().apart_others(letters, all_ids, notes)
   end
   end_packs(notes)
 end
 if answered < count then
-  local helds = alive and call('HMGET', P .. 'h', unpack(ARGV, 6, 5 + count)) or {}
+  local helds = alive and call('HMGET', P .. 'h', unpack(all_ids)) or {}
   if answered == 0 and all_plain(helds) then
     end_singles(helds)
   else
-    at = seldom().end_each(letters, helds, answers)
+    at = seldom().end_each(letters, all_ids, helds, answers)
   end
 end
 answers = table.concat(answers)

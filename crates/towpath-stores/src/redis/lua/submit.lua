@@ -2,7 +2,7 @@
 --
 -- ARGV: 2: how many rows; for each: queue, task, priority, how many messages that may run at once, and
 --         '', or 'e' when one of them expires; for each: tail, body
---         or 'p' when they make a pack: the place of the first, the content, the ids
+--         or 'p' when they make a pack: the place of the first, the content
 --       then how many that have a time to start; for each: queue, task, priority, tail, start, body
 --       A tail is the place in the call (2), the flag (1) and the id (16). For packs see pack.lua.
 -- Answers the places of those whose id is known.
@@ -45,12 +45,15 @@ local function put(queue, task, priority, expire, tails, bodies)
   end
 end
 
--- Accepts a pack, its ids from ARGV[first] to ARGV[last]. Answers whether it did: not when one of them is
--- known, nor when the clock was set back, for then something is to be noted of each.
-local function put_pack(queue, task, priority, place, content, first, last)
-  local count = last - first + 1
-  local olds = call('HMGET', P .. 'b', unpack(ARGV, first, last))
-  local packed = call('EXISTS', P .. 'B') == 1 and call('HMGET', P .. 'B', unpack(ARGV, first, last)) or {}
+local NOTE_PAD = '\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
+-- Accepts a pack. Answers whether it did: not when one of its messages is known, nor when the clock was set back,
+-- for then something is to be noted of each.
+local function put_pack(queue, task, priority, count, place, content)
+  local ids, notes = {}, {}
+  for i = 1, count do
+    ids[i] = string.sub(content, 16 * i - 12, 16 * i + 3)
+  end
+  local olds, packed = call('HMGET', P .. 'b', unpack(ids)), call('HMGET', P .. 'B', unpack(ids))
   for i = 1, count do
     if olds[i] or packed[i] then
       return false
@@ -60,10 +63,10 @@ local function put_pack(queue, task, priority, place, content, first, last)
   if ready_at() > now then
     return false
   end
-  local pack, rest, notes = rank8 .. place, struct.pack('>I2', count) .. now8, {}
-  local note = pack .. rest
+  local pack, rest = rank8 .. place, struct.pack('>I2', count) .. now8
+  local note = pack .. rest .. NOTE_PAD
   for i = 1, count do
-    notes[2 * i - 1], notes[2 * i] = ARGV[first + i - 1], note
+    notes[2 * i - 1], notes[2 * i] = ids[i], note
   end
   call('HSET', P .. 'B', unpack(notes))
   call('HSET', P .. 'K', pack, content)
@@ -84,11 +87,11 @@ for _ = 1, tonumber(ARGV[2]) do
     put(queue, task, priority, kind == 'e', tails, bodies)
     at = at + 2 * count
   else
-    local place, content, first = ARGV[at], ARGV[at + 1], at + 2
-    at = first + count
-    if not put_pack(queue, task, priority, place, content, first, at - 1) then
+    local place, content = ARGV[at], ARGV[at + 1]
+    if not put_pack(queue, task, priority, count, place, content) then
       put(queue, task, priority, false, seldom().apart(place, content))
     end
+    at = at + 2
   end
 end
 for i = at + 1, at + 6 * tonumber(ARGV[at]), 6 do

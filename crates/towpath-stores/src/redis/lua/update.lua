@@ -35,7 +35,7 @@ local function rank_of(message)
     local elements = { element }
     if is_apart(element) then
       local pack = string.sub(element, 1, PACK)
-      elements = elements_in(pack, (members(call('HGET', P .. 'K', pack))))
+      elements = elements_in(pack, members(call('HGET', P .. 'K', pack)))
     end
     for _, one in ipairs(elements) do
       if string.sub(one, 12) == id then

@@ -82,13 +82,13 @@ end
 
 -- Has every message stand for itself that does not just succeed. Answers the notes of those that do and are
 -- in packs.
-local function apart_others(letters, notes)
+local function apart_others(letters, ids, notes)
   for i = 1, #letters do
     if notes[i] and string.sub(letters, i, i) ~= 'D' then
-      body_of(ARGV[5 + i])
+      body_of(ids[i])
     end
   end
-  notes = call('HMGET', P .. 'B', unpack(ARGV, 6, 5 + #letters))
+  notes = call('HMGET', P .. 'B', unpack(ids))
   for i = 1, #letters do
     notes[i] = string.sub(letters, i, i) == 'D' and notes[i]
   end
@@ -96,10 +96,10 @@ local function apart_others(letters, notes)
 end
 
 -- Ends those that have no answer yet, and answers them. Answers where the arguments end.
-local function end_each(letters, helds, answers)
-  local at, unheld = 6 + #letters, {}
+local function end_each(letters, ids, helds, answers)
+  local at, unheld = 7, {}
   for i = 1, #letters do
-    local id, letter, held = ARGV[5 + i], string.sub(letters, i, i), helds[i]
+    local id, letter, held = ids[i], string.sub(letters, i, i), helds[i]
     local tail = letter == 'd' and ARGV[at + 1 + 6 * tonumber(ARGV[at])] or ARGV[at]
     if answers[i] then
       -- It was in a pack.
