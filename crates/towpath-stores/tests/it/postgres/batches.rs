@@ -1,0 +1,85 @@
+//! Large batches: submitted by plain inserts until one is known.
+
+use towpath_core::{Draft, Kind, MessageId, Result};
+use towpath_stores::conformance::Worker;
+
+use super::place::{beside, draft, every_t, given, open};
+
+/// Enough to be worth plain inserts (functions/submit_batch.sql).
+const MANY: usize = 40;
+
+fn drafts(ids: &[MessageId]) -> Vec<Draft> {
+    ids.iter().map(|id| Draft { id: *id, ..draft() }).collect()
+}
+
+fn fresh(count: usize) -> Vec<MessageId> {
+    (0..count).map(|_| MessageId::new()).collect()
+}
+
+/// Which were accepted. The others are known, or the test fails.
+fn accepted(answers: &[Result<()>]) -> Vec<bool> {
+    let was_accepted = |answer: &Result<()>| match answer {
+        Ok(()) => true,
+        Err(error) => {
+            assert_eq!(error.kind(), Kind::AlreadyExists, "{error}");
+            false
+        }
+    };
+    answers.iter().map(was_accepted).collect()
+}
+
+#[tokio::test]
+async fn of_a_large_batch_only_what_is_known_is_refused() {
+    let Some(url) = given() else { return };
+    let store = open(&url);
+    let known = fresh(MANY);
+    let answers = store.submit(drafts(&known)).await.unwrap();
+    assert_eq!(accepted(&answers), [true; MANY]);
+
+    let mut ids = fresh(MANY);
+    ids[7] = known[3];
+    ids[MANY - 1] = ids[0];
+    let answers = accepted(&store.submit(drafts(&ids)).await.unwrap());
+    let expected = |at| at != 7 && at != MANY - 1;
+    assert_eq!(answers, (0..MANY).map(expected).collect::<Vec<_>>());
+    assert_eq!(store.counts().await.unwrap().ready, 2 * MANY as u64 - 2);
+    assert_eq!(store.doctor().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_large_batch_is_claimed_in_its_own_order() {
+    let Some(url) = given() else { return };
+    let store = open(&url);
+    let mut ids = fresh(MANY);
+    // Rows are written in the order of ids, places in lines are not.
+    ids.reverse();
+    store.submit(drafts(&ids)).await.unwrap();
+    let worker = Worker::join(store).await;
+    let claimed = worker.claim(MANY, every_t()).await;
+    let claimed: Vec<MessageId> = claimed.iter().map(|message| message.draft.id).collect();
+    assert_eq!(claimed, ids);
+}
+
+#[tokio::test]
+async fn many_who_submit_the_same_large_batch_have_each_accepted_once() {
+    let Some(url) = given() else { return };
+    let ids = fresh(MANY);
+    let mut submits = tokio::task::JoinSet::new();
+    for shift in 0..6 {
+        let (store, mut ids) = (open(&url), ids.clone());
+        ids.rotate_left(shift * 5);
+        submits.spawn(async move {
+            let answers = store.submit(drafts(&ids)).await.unwrap();
+            let accepted = accepted(&answers).into_iter().zip(ids);
+            accepted
+                .filter_map(|(accepted, id)| accepted.then_some(id))
+                .collect::<Vec<_>>()
+        });
+    }
+    let mut once: Vec<MessageId> = submits.join_all().await.concat();
+    once.sort_unstable();
+    let mut expected = ids;
+    expected.sort_unstable();
+    assert_eq!(once, expected);
+    assert_eq!(open(&url).counts().await.unwrap().ready, MANY as u64);
+}
