@@ -10,6 +10,9 @@
 -- Waits for nobody: a head that somebody else has locked is passed over. First the heads of several lines are
 -- merged without locks, so that no more is locked than is taken; only when others were faster, heads are
 -- locked as they are read.
+--
+-- `= ANY (ARRAY[…])` where `=` would do has the planner look each row up by the index, whatever it believes of
+-- the size of a table: tables here are empty or huge from one minute to the next, and plans outlive that.
 
 CREATE OR REPLACE FUNCTION claim(
   given_now bigint, who uuid, most integer, in_turn boolean, turn bigint, paired boolean,
@@ -80,7 +83,7 @@ BEGIN
     FROM unnest(got) WITH ORDINALITY AS g (line, priority, due, n, expires, place)
     -- One that somebody holds already, whatever its line says, is not handed out.
     LEFT JOIN message AS m
-      ON m.n = g.n AND NOT EXISTS (SELECT 1 FROM inflight AS i WHERE i.id = m.id)
+      ON m.n = g.n AND NOT EXISTS (SELECT 1 FROM inflight AS i WHERE i.id = ANY (ARRAY[m.id]))
   ), measured AS (
     SELECT seen.*,
       coalesce(sum(octet_length(seen.payload)) OVER before, 0) AS bytes_before,
@@ -93,9 +96,11 @@ BEGIN
     WHERE bytes_before < bytes_max AND alone_before = 0 AND (NOT alone OR seen_before = 0 OR n IS NULL)
   ), out_of_line AS (
     DELETE FROM ready AS r USING taken AS t
-    WHERE r.line = t.in_line AND r.priority = t.in_priority AND r.due = t.in_due AND r.n = t.in_n
+    WHERE r.line = ANY (ARRAY[t.in_line]) AND r.priority = t.in_priority AND r.due = t.in_due
+      AND r.n = t.in_n
   ), out_of_expiring AS (
-    DELETE FROM expiring AS e USING taken AS t WHERE e.expires = t.in_expires AND e.n = t.in_n
+    DELETE FROM expiring AS e USING taken AS t
+    WHERE e.expires = ANY (ARRAY[t.in_expires]) AND e.n = t.in_n
   ), held AS (
     INSERT INTO inflight (id, n, worker, claims, claimed, started, keep_for)
     SELECT t.id, t.n, w, t.claims + 1, now_ms, CASE WHEN t.alone THEN now_ms END, t.keep_for

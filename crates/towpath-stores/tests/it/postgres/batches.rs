@@ -1,4 +1,4 @@
-//! Large batches: submitted by plain inserts until one is known.
+//! Large batches: submitted by plain inserts until one is known, and ended one by one however full the tables are.
 
 use towpath_core::{Draft, Kind, MessageId, Result};
 use towpath_stores::conformance::Worker;
@@ -82,4 +82,51 @@ async fn many_who_submit_the_same_large_batch_have_each_accepted_once() {
     expected.sort_unstable();
     assert_eq!(once, expected);
     assert_eq!(open(&url).counts().await.unwrap().ready, MANY as u64);
+}
+
+/// Plans outlive the sizes that tables had when they were made: one that was good for a handful of attempts must
+/// not walk through all attempts of a day with many.
+#[tokio::test]
+async fn an_end_looks_at_no_other_attempt_though_its_plan_was_made_for_few() {
+    let Some(url) = given() else { return };
+    let store = open(&url);
+    let worker = Worker::join(store.clone()).await;
+    let client = beside(&url).await;
+    let session = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; \
+      SET enable_mergejoin = off; SET plan_cache_mode = 'force_generic_plan'";
+    client.batch_execute(session).await.unwrap();
+    client
+        .batch_execute("VACUUM ANALYZE inflight")
+        .await
+        .unwrap();
+    let who = worker.incarnation.to_string();
+    let succeed = |ids: Vec<String>| {
+        let many = ids.len();
+        let ids = ids.join(",");
+        format!(
+            "SELECT cardinality(succeed(NULL, '{who}', '{{{ids}}}', array_fill(1::bigint, ARRAY[{many}]), \
+             '{{}}', array_fill(0::smallint, ARRAY[{many}]), '{{}}', '{{}}', '{{}}', 3600000))"
+        )
+    };
+    // The plan is made while nothing is held.
+    let nobody = succeed(vec![MessageId::new().to_string()]);
+    client.query_one(&nobody, &[]).await.unwrap();
+
+    let held = 1_000;
+    store.submit(drafts(&fresh(held))).await.unwrap();
+    let claimed = worker.claim(held, every_t()).await;
+    let two = claimed[..2]
+        .iter()
+        .map(|message| message.draft.id.to_string());
+    client.batch_execute("BEGIN").await.unwrap();
+    let row = client
+        .query_one(&succeed(two.collect()), &[])
+        .await
+        .unwrap();
+    assert_eq!(row.get::<_, i32>(0), 2);
+    let looked_at = "SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) \
+      FROM pg_stat_xact_user_tables WHERE schemaname = current_schema AND relname = 'inflight'";
+    let row = client.query_one(looked_at, &[]).await.unwrap();
+    assert_eq!(row.get::<_, i64>(0), 2, "of {held} attempts");
+    client.batch_execute("COMMIT").await.unwrap();
 }
