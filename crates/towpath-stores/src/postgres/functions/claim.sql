@@ -11,6 +11,9 @@
 -- merged without locks, so that no more is locked than is taken; only when others were faster, heads are
 -- locked as they are read.
 --
+-- Mostly there is one line, nothing in it expires, and all that is locked is handed out: that is one statement of
+-- its own, which takes places out of the line by where they stand. Locked rows do not move.
+--
 -- `= ANY (ARRAY[…])` where `=` would do has the planner look each row up by the index, whatever it believes of
 -- the size of a table: tables here are empty or huge from one minute to the next, and plans outlive that.
 
@@ -28,6 +31,8 @@ DECLARE
   aside integer := 0;
   failed integer;
   told claimed;
+  places tid[];
+  numbers bigint[];
 BEGIN
   IF w IS NULL THEN
     RETURN NEXT told;
@@ -40,13 +45,41 @@ BEGIN
   -- Of many lines each a little: the whole claim is rarely met by one.
   stretch := least(most, 2 * most / cardinality(asked) + 8);
   WHILE aside < aside_max LOOP
-    -- Mostly nothing has expired; then a lone line is locked as it is read, and no more than is taken.
+    -- A lone line is locked as it is read, and no more than is taken.
     IF cardinality(asked) = 1 AND NOT EXISTS (SELECT 1 FROM expiring AS e WHERE e.expires <= now_ms) THEN
-      got := ARRAY(
-        SELECT r FROM ready AS r
+      SELECT array_agg(r.place), array_agg(r.n) INTO places, numbers FROM (
+        SELECT r.ctid AS place, r.n FROM ready AS r
         WHERE r.line = asked[1].l AND (r.expires IS NULL OR r.expires > now_ms)
         ORDER BY r.priority, r.due, r.n LIMIT most
         FOR UPDATE SKIP LOCKED
+      ) AS r;
+      EXIT WHEN numbers IS NULL;
+      RETURN QUERY
+      WITH seen AS MATERIALIZED (
+        SELECT m.*, EXISTS (SELECT 1 FROM inflight AS i WHERE i.id = ANY (ARRAY[m.id])) AS held
+        FROM message AS m WHERE m.n = ANY (numbers)
+      ), usual AS MATERIALIZED (
+        SELECT 1 FROM seen
+        HAVING count(*) = cardinality(numbers) AND sum(octet_length(seen.payload)) <= bytes_max
+          AND NOT bool_or(seen.held OR seen.expires IS NOT NULL OR seen.losses + seen.strays >= 2)
+      ), held AS (
+        INSERT INTO inflight (id, n, worker, claims, claimed, keep_for)
+        SELECT s.id, s.n, w, s.claims + 1, now_ms, s.keep_for
+        FROM seen AS s WHERE EXISTS (SELECT 1 FROM usual)
+      )
+      SELECT t.id, t.priority, t.claims + 1, t.retries, t.losses, t.strays, t.snoozes, t.submitted,
+        t.start_after, t.start_at, t.codec, t.payload, t.options, t.previous_codec, t.previous, t.line,
+        s.saved_codec, s.saved
+      -- Nothing was saved by a message that never ran: a key that is NULL is not looked up.
+      FROM seen AS t LEFT JOIN scratch AS s ON s.n = CASE WHEN t.claims > 0 THEN t.n END
+      WHERE EXISTS (SELECT 1 FROM usual)
+      ORDER BY t.priority, t.due, t.n;
+      IF FOUND THEN
+        DELETE FROM ready AS r WHERE r.ctid = ANY (places);
+        RETURN;
+      END IF;
+      got := ARRAY(
+        SELECT r FROM ready AS r WHERE r.ctid = ANY (places) ORDER BY r.priority, r.due, r.n
       );
       EXIT;
     END IF;
