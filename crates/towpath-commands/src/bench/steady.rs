@@ -82,10 +82,16 @@ fn timed(stretches: &mut [Stretch], rate: u32) -> Vec<Figure> {
             figures.push(Figure::new(Phase::Steady, what, Unit::Millis, value));
         }
     }
-    let held = Spread::of(stretches.iter().map(Stretch::per_second));
+    let rates = Spread::of(stretches.iter().map(Stretch::per_second));
+    let held = Spread::one(rates.min);
     figures.push(
-        Figure::new(Phase::Steady, "rate held", Unit::PerSecond, held)
-            .target(Of::Value, Bound::AtLeast(f64::from(rate) * HELD)),
+        Figure::new(
+            Phase::Steady,
+            "rate held, the lowest of the three",
+            Unit::PerSecond,
+            held,
+        )
+        .target(Of::Value, Bound::AtLeast(f64::from(rate) * HELD)),
     );
     figures
 }
