@@ -27,9 +27,11 @@ mod remote;
 mod report;
 mod runtime;
 mod server;
+mod steady;
 mod tasks;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::ValueEnum;
 use clap::builder::RangedU64ValueParser;
@@ -38,6 +40,7 @@ use towpath_core::StoreUrl;
 use crate::exit::{Exit, Result};
 use crate::output::Out;
 use crate::run::Setup;
+use crate::values::duration;
 
 use self::figure::Figure;
 use self::ground::Ground;
@@ -100,6 +103,15 @@ pub(crate) struct Args {
           value_parser = RangedU64ValueParser::<usize>::new().range(2..=65_536))]
     payload: usize,
 
+    /// Messages per second in the phase steady
+    #[arg(long, value_name = "N", default_value_t = 2_000,
+          value_parser = RangedU64ValueParser::<u32>::new().range(20..=100_000))]
+    steady_rate: u32,
+
+    /// How long the phase steady takes; a snapshot is held for three tenths of it
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
+    steady_for: Duration,
+
     /// Draw the throughput against the batch size into this SVG file (phase layout)
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
@@ -129,6 +141,8 @@ pub(crate) enum Phase {
     Server,
     /// Lists by filter over many messages, claims meanwhile, and the command `status`
     Looks,
+    /// Minutes at a steady rate while somebody holds a snapshot: sizes and claims (Postgres)
+    Steady,
 }
 
 impl Phase {
@@ -197,6 +211,7 @@ async fn measure(bench: &Bench<'_>) -> Result<Vec<Figure>> {
             Phase::Pruning => Box::pin(pruning::run(bench)).await,
             Phase::Server => Box::pin(server::run(bench)).await,
             Phase::Looks => Box::pin(looks::run(bench)).await,
+            Phase::Steady => Box::pin(steady::run(bench)).await,
         };
         figures.extend(measured?);
     }

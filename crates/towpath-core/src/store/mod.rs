@@ -53,7 +53,7 @@ pub use schema::{Schema, SchemaStatus};
 pub use settle::{Settle, SettleRequest, Settled, StoredResult, Verdict};
 pub use upkeep::{Audit, Finding, Promoted, Pruned, Rescued, Retention};
 pub use wake::{Topic, Watch};
-pub use yardstick::{Bare, Yardstick};
+pub use yardstick::{Bare, HotBytes, Yardstick};
 
 use crate::clock::Timestamp;
 use crate::error::Result;

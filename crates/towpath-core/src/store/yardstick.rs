@@ -16,6 +16,15 @@ pub enum Bare {
     Limit,
 }
 
+/// How large is what an engine rewrites with every message: where messages stand, not what they say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HotBytes {
+    /// Of the tables.
+    pub tables: u64,
+    /// Of their indexes.
+    pub indexes: u64,
+}
+
 /// A bare loop on a fresh store of its own: no order, no lease, no refusal, nothing but the engine.
 ///
 /// One call is one transaction. Messages are of one task in one queue, and succeed with `null`.
@@ -64,6 +73,35 @@ pub trait Yardstick: Send {
     /// What the server says.
     fn server_cpu(&mut self) -> Result<Option<Duration>> {
         Ok(None)
+    }
+
+    /// How large the tables are that are never at rest; `None` where there are none apart from the others, or the
+    /// engine does not tell.
+    ///
+    /// # Errors
+    ///
+    /// What the engine says.
+    fn hot_bytes(&mut self) -> Result<Option<HotBytes>> {
+        Ok(None)
+    }
+
+    /// From now on somebody sees the store as it is at this moment, as a long report or a backup does, and keeps
+    /// the engine from forgetting what is taken meanwhile. `None` where no reader has this power.
+    ///
+    /// # Errors
+    ///
+    /// What the engine says.
+    fn hold_snapshot(&mut self) -> Result<Option<()>> {
+        Ok(None)
+    }
+
+    /// Ends what [`hold_snapshot`](Yardstick::hold_snapshot) began.
+    ///
+    /// # Errors
+    ///
+    /// What the engine says.
+    fn drop_snapshot(&mut self) -> Result<()> {
+        Ok(())
     }
 
     /// Deletes all that is in the namespace that the URL named. Does nothing where the store is a file,

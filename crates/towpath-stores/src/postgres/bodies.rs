@@ -45,6 +45,14 @@ pub(super) fn encode_start(start: Start) -> (Option<i64>, Option<i64>) {
     }
 }
 
+/// A column as it is sent: empty where there is nothing in it, which is mostly so.
+pub(super) fn sparse<T>(column: &[Option<T>]) -> &[Option<T>] {
+    if column.iter().all(Option::is_none) {
+        return &[];
+    }
+    column
+}
+
 /// Drafts as one array per column.
 #[derive(Default)]
 pub(super) struct DraftColumns<'d> {
@@ -155,6 +163,12 @@ mod tests {
         assert_eq!(encode_start(after), (Some(2_000), None));
         let at = Start::At(Timestamp::from_millis(7));
         assert_eq!(encode_start(at), (None, Some(7)));
+    }
+
+    #[test]
+    fn of_a_column_all_or_nothing_is_sent() {
+        assert!(sparse(&[None::<i64>, None]).is_empty());
+        assert_eq!(sparse(&[None, Some(1)]), [None, Some(1)]);
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use towpath_core::{Draft, Error, Kind, MessageId, Result, State};
+use towpath_core::{Draft, Error, Kind, Result, State};
 use uuid::Uuid;
 
-use super::bodies::DraftColumns;
+use super::bodies::{DraftColumns, sparse};
 use super::columns::Columns;
 use super::error::Fallible;
 use super::moves::check_batch;
@@ -37,7 +37,7 @@ pub(super) fn known(draft: &Draft) -> Error {
 /// Writes these drafts, whose lines are known; answers which were not known before. In one statement, or in
 /// a transaction of several where they are large, which the caller ends.
 pub(super) async fn insert(tx: &Tx<'_>, drafts: &[Draft], lines: &[i32]) -> Fallible<Vec<bool>> {
-    let mut accepted = HashSet::with_capacity(drafts.len());
+    let mut accepted = Vec::with_capacity(drafts.len());
     let mut rest = drafts.iter().zip(lines).peekable();
     while rest.peek().is_some() {
         let mut columns = DraftColumns::default();
@@ -49,17 +49,13 @@ pub(super) async fn insert(tx: &Tx<'_>, drafts: &[Draft], lines: &[i32]) -> Fall
         }
         insert_stretch(tx, &columns, &mut accepted).await?;
     }
-    // Of two equal ids the first counts.
-    Ok(drafts
-        .iter()
-        .map(|draft| accepted.remove(&draft.id))
-        .collect())
+    Ok(accepted)
 }
 
 async fn insert_stretch(
     tx: &Tx<'_>,
     columns: &DraftColumns<'_>,
-    accepted: &mut HashSet<MessageId>,
+    accepted: &mut Vec<bool>,
 ) -> Fallible<()> {
     let row = tx
         .query_one(
@@ -69,28 +65,33 @@ async fn insert_stretch(
                 &columns.ids,
                 &columns.lines,
                 &columns.priorities,
-                &columns.starts_after,
-                &columns.starts_at,
-                &columns.expire_in,
-                &columns.keep,
-                &columns.codecs,
+                &sparse(&columns.starts_after),
+                &sparse(&columns.starts_at),
+                &sparse(&columns.expire_in),
+                &sparse(&columns.keep),
+                &sparse(&columns.codecs),
                 &columns.payloads,
-                &columns.options,
-                &columns.previous_codecs,
-                &columns.previous,
+                &sparse(&columns.options),
+                &sparse(&columns.previous_codecs),
+                &sparse(&columns.previous),
             ],
         )
         .await?;
-    let columns = Columns(&row);
-    let ids: Vec<Uuid> = columns.get("accepted_ids")?;
+    let told = Columns(&row);
     for (any, state) in [
         ("any_ready", State::Ready),
         ("any_scheduled", State::Scheduled),
     ] {
-        if columns.flag(any)? {
+        if told.flag(any)? {
             tx.ring_for(state);
         }
     }
-    accepted.extend(ids.into_iter().map(MessageId::from));
+    let Some(ids) = told.get::<Option<Vec<Uuid>>>("accepted_ids")? else {
+        accepted.resize(accepted.len() + columns.ids.len(), true);
+        return Ok(());
+    };
+    // Of two equal ids the first counts.
+    let mut ids: HashSet<Uuid> = ids.into_iter().collect();
+    accepted.extend(columns.ids.iter().map(|id| ids.remove(id)));
     Ok(())
 }

@@ -12,7 +12,7 @@ use tokio_postgres::types::{ToSql, Type};
 use towpath_core::{Draft, Error, MessageId, Result};
 use uuid::Uuid;
 
-use super::bodies::DraftColumns;
+use super::bodies::{DraftColumns, sparse};
 use super::connection::quoted;
 use super::error::Fallible;
 use super::moves::check_batch;
@@ -160,20 +160,21 @@ impl Within<'_> {
             (&columns.ids, Type::UUID_ARRAY),
             (&columns.lines, Type::INT4_ARRAY),
             (&columns.priorities, Type::INT8_ARRAY),
-            (&columns.starts_after, Type::INT8_ARRAY),
-            (&columns.starts_at, Type::INT8_ARRAY),
-            (&columns.expire_in, Type::INT8_ARRAY),
-            (&columns.keep, Type::INT8_ARRAY),
-            (&columns.codecs, Type::TEXT_ARRAY),
+            (&sparse(&columns.starts_after), Type::INT8_ARRAY),
+            (&sparse(&columns.starts_at), Type::INT8_ARRAY),
+            (&sparse(&columns.expire_in), Type::INT8_ARRAY),
+            (&sparse(&columns.keep), Type::INT8_ARRAY),
+            (&sparse(&columns.codecs), Type::TEXT_ARRAY),
             (&columns.payloads, Type::BYTEA_ARRAY),
-            (&columns.options, Type::TEXT_ARRAY),
-            (&columns.previous_codecs, Type::TEXT_ARRAY),
-            (&columns.previous, Type::BYTEA_ARRAY),
+            (&sparse(&columns.options), Type::TEXT_ARRAY),
+            (&sparse(&columns.previous_codecs), Type::TEXT_ARRAY),
+            (&sparse(&columns.previous), Type::BYTEA_ARRAY),
         ];
         let rows = self.transaction.query_typed(&self.sql, &params).await?;
         let mut accepted = Vec::new();
         for row in &rows {
-            let ids: Vec<Uuid> = row.try_get(0)?;
+            let ids: Option<Vec<Uuid>> = row.try_get(0)?;
+            let ids = ids.unwrap_or_else(|| columns.ids.clone());
             accepted.extend(ids.into_iter().map(MessageId::from));
         }
         Ok(accepted)

@@ -1,4 +1,5 @@
 -- The heads of lines, merged: always the best of them next. What claims take, and how they lock it.
+-- For `= ANY (ARRAY[…])` see claim.sql.
 
 -- At most `most` heads in the order of the claim, looking at `stretch` of each line. Locks nothing.
 CREATE OR REPLACE FUNCTION claim_heads(
@@ -30,7 +31,8 @@ BEGIN
   RETURN ARRAY(
     SELECT ROW(r.line, r.priority, r.due, r.n, r.expires)::ready
     FROM unnest(picked) AS p
-    JOIN ready AS r ON r.line = p.line AND r.priority = p.priority AND r.due = p.due AND r.n = p.n
+    JOIN ready AS r
+      ON r.line = ANY (ARRAY[p.line]) AND r.priority = p.priority AND r.due = p.due AND r.n = p.n
     FOR UPDATE OF r SKIP LOCKED
   );
 END
@@ -70,11 +72,11 @@ DECLARE
   over ready[] := claim_lock(ARRAY(SELECT p FROM unnest(picked) AS p WHERE p.expires <= now_ms));
 BEGIN
   DELETE FROM ready AS r USING unnest(over) AS o
-    WHERE r.line = o.line AND r.priority = o.priority AND r.due = o.due AND r.n = o.n;
-  DELETE FROM expiring AS e USING unnest(over) AS o WHERE e.expires = o.expires AND e.n = o.n;
+    WHERE r.line = ANY (ARRAY[o.line]) AND r.priority = o.priority AND r.due = o.due AND r.n = o.n;
+  DELETE FROM expiring AS e USING unnest(over) AS o WHERE e.expires = ANY (ARRAY[o.expires]) AND e.n = o.n;
   INSERT INTO finished (n, state, claims, ended, kept, reason)
     SELECT m.n, 4, m.claims, now_ms, now_ms + keep_dead, 3
-    FROM unnest(over) AS o JOIN message AS m ON m.n = o.n
+    FROM unnest(over) AS o JOIN message AS m ON m.n = ANY (ARRAY[o.n])
     ON CONFLICT DO NOTHING;
   RETURN cardinality(over);
 END

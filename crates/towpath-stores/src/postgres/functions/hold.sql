@@ -6,6 +6,7 @@
 -- Locks each message's own row, then its place in its line, then its attempt, each in one order. Claims and
 -- successes move messages without locking their own rows, but only forward: out of a line, out of an
 -- attempt. So after all three locks nothing moves any more, and only then it is read.
+-- For `= ANY (ARRAY[…])` see claim.sql.
 
 CREATE OR REPLACE FUNCTION hold(who uuid, ids uuid[], with_options boolean) RETURNS TABLE (
   n bigint, id uuid, line integer, scheduled boolean, priority bigint, due bigint,
@@ -19,7 +20,7 @@ DECLARE
 BEGIN
   PERFORM 1 FROM message AS m WHERE m.id = ANY (ids) ORDER BY m.n FOR UPDATE;
   PERFORM 1 FROM message AS m
-    JOIN ready AS r ON r.line = m.line AND r.priority = m.priority AND r.due = m.due AND r.n = m.n
+    JOIN ready AS r ON r.line = ANY (ARRAY[m.line]) AND r.priority = m.priority AND r.due = m.due AND r.n = m.n
     WHERE m.id = ANY (ids) ORDER BY m.n FOR UPDATE OF r;
   PERFORM 1 FROM inflight AS i WHERE i.id = ANY (ids) ORDER BY i.id FOR UPDATE;
   RETURN QUERY

@@ -23,7 +23,7 @@ BEGIN
   IF moved > 0 THEN
     stamped := stamp(now_ms);
     DELETE FROM delayed AS d USING message AS m
-      WHERE m.n = ANY (numbers) AND d.due = m.due AND d.n = m.n;
+      WHERE m.n = ANY (numbers) AND d.due = ANY (ARRAY[m.due]) AND d.n = m.n;
     UPDATE message SET scheduled = false, due = stamped, updated = now_ms WHERE n = ANY (numbers);
     INSERT INTO ready (line, priority, due, n, expires)
       SELECT line, priority, due, n, expires FROM message WHERE n = ANY (numbers);

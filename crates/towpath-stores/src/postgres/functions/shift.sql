@@ -4,7 +4,7 @@
 -- 4 failed, 5 revoked), its new priority, time and counters. A NULL time is "now, ready": the store stamps
 -- it. For those that end: until when they are kept, who held them and since when, why, and the result.
 --
--- Changes: message, and every table that a message stands in.
+-- Changes: message, and every table that a message stands in. For `= ANY (ARRAY[…])` see claim.sql.
 
 CREATE OR REPLACE FUNCTION shift(
   given_now bigint, numbers bigint[], states smallint[], priorities bigint[], dues bigint[],
@@ -18,12 +18,12 @@ DECLARE
   stamped bigint := CASE WHEN 1 = ANY (states) THEN stamp(now_ms) END;
 BEGIN
   DELETE FROM ready AS r USING message AS m WHERE m.n = ANY (numbers)
-    AND r.line = m.line AND r.priority = m.priority AND r.due = m.due AND r.n = m.n;
+    AND r.line = ANY (ARRAY[m.line]) AND r.priority = m.priority AND r.due = m.due AND r.n = m.n;
   DELETE FROM delayed AS d USING message AS m
-    WHERE m.n = ANY (numbers) AND d.due = m.due AND d.n = m.n;
+    WHERE m.n = ANY (numbers) AND d.due = ANY (ARRAY[m.due]) AND d.n = m.n;
   DELETE FROM expiring AS e USING message AS m
-    WHERE m.n = ANY (numbers) AND e.expires = m.expires AND e.n = m.n;
-  DELETE FROM inflight AS i USING message AS m WHERE m.n = ANY (numbers) AND i.id = m.id;
+    WHERE m.n = ANY (numbers) AND e.expires = ANY (ARRAY[m.expires]) AND e.n = m.n;
+  DELETE FROM inflight AS i USING message AS m WHERE m.n = ANY (numbers) AND i.id = ANY (ARRAY[m.id]);
   DELETE FROM finished AS f WHERE f.n = ANY (numbers);
 
   UPDATE message AS m SET
@@ -33,17 +33,17 @@ BEGIN
   FROM unnest(numbers, states, priorities, dues, new_claims, new_retries, new_losses, new_strays,
     new_snoozes, new_expires)
     AS x (n, state, priority, due, claims, retries, losses, strays, snoozes, expires)
-  WHERE m.n = x.n;
+  WHERE m.n = ANY (ARRAY[x.n]);
 
   INSERT INTO ready (line, priority, due, n, expires)
     SELECT m.line, m.priority, m.due, m.n, m.expires
-    FROM unnest(numbers, states) AS x (n, state) JOIN message AS m ON m.n = x.n WHERE x.state = 1;
+    FROM unnest(numbers, states) AS x (n, state) JOIN message AS m ON m.n = ANY (ARRAY[x.n]) WHERE x.state = 1;
   INSERT INTO delayed (due, n)
     SELECT m.due, m.n
-    FROM unnest(numbers, states) AS x (n, state) JOIN message AS m ON m.n = x.n WHERE x.state = 0;
+    FROM unnest(numbers, states) AS x (n, state) JOIN message AS m ON m.n = ANY (ARRAY[x.n]) WHERE x.state = 0;
   INSERT INTO expiring (expires, n)
     SELECT m.expires, m.n
-    FROM unnest(numbers, states) AS x (n, state) JOIN message AS m ON m.n = x.n
+    FROM unnest(numbers, states) AS x (n, state) JOIN message AS m ON m.n = ANY (ARRAY[x.n])
     WHERE x.state IN (0, 1) AND m.expires IS NOT NULL;
   INSERT INTO finished (n, state, claims, ended, kept, worker, started, reason, result_kind,
     result_size, result_codec, result)

@@ -1,8 +1,13 @@
 -- Submit: accepts messages; each becomes ready, or scheduled when its time has not come.
 --
--- Takes one array per column, and answers the ids of those that were accepted, and whether any of them is
--- ready, and any scheduled; the others are known already. Of two equal ids the first counts. Numbers are given in the order of the arrays, but rows are written in the order of ids, as
--- everybody does: so two submits of the same ids wait for each other in one direction only.
+-- Takes one array per column; one that is NULL for all of them may be empty instead. Answers the ids of those that
+-- were accepted, NULL for all, and whether any of them is ready, and any scheduled; the others are known already. Of
+-- two equal ids the first counts. Numbers are given in the order of the arrays, but rows are written in the order of
+-- ids, as everybody does: so two submits of the same ids wait for each other in one direction only.
+--
+-- Mostly there are many at once, none waits for a time, and none is known. Then plain inserts take a third less
+-- of the server than looking for each id first; only when one is known all along, that much is undone and each is
+-- looked for. For a few that is not worth a subtransaction.
 --
 -- Changes: message, and ready or delayed, and expiring.
 
@@ -16,7 +21,35 @@ CREATE OR REPLACE FUNCTION submit_batch(
 DECLARE
   now_ms bigint := wall(given_now);
   stamped bigint := stamp(now_ms);
+  many CONSTANT integer := 16;
+  numbers bigint[];
 BEGIN
+  IF cardinality(ids) >= many AND cardinality(starts_after || starts_at || expire_in) = 0 THEN
+    BEGIN
+      numbers := ARRAY(SELECT nextval('message_n') FROM generate_series(1, cardinality(ids)));
+      -- In a select list arrays are taken apart without being written down in between.
+      INSERT INTO message (n, id, line, scheduled, priority, due, submitted, keep_for, codec, payload,
+        options, previous_codec, previous)
+      SELECT x.n, x.id, x.line, false, x.priority, stamped, now_ms, x.keep_for, x.codec, x.payload,
+        x.options, x.previous_codec, x.previous
+      FROM (
+        SELECT unnest(numbers) AS n, unnest(ids) AS id, unnest(lines) AS line,
+          unnest(priorities) AS priority, unnest(keep) AS keep_for, unnest(codecs) AS codec,
+          unnest(payloads) AS payload, unnest(option_texts) AS options,
+          unnest(previous_codecs) AS previous_codec, unnest(previous_bodies) AS previous
+      ) AS x ORDER BY x.id;
+      INSERT INTO ready (line, priority, due, n)
+      SELECT x.line, x.priority, stamped, x.n
+      FROM (
+        SELECT unnest(numbers) AS n, unnest(lines) AS line, unnest(priorities) AS priority
+      ) AS x;
+      any_ready := true;
+      any_scheduled := false;
+      RETURN;
+    EXCEPTION WHEN unique_violation THEN
+      numbers := NULL;
+    END;
+  END IF;
   WITH given AS MATERIALIZED (
     SELECT nextval('message_n') AS n, draft.*,
       greatest(now_ms, CASE

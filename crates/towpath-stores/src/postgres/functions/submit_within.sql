@@ -1,7 +1,7 @@
 -- Submit within a transaction of somebody else's: as `submit_batch`, from a session that is not told where we are,
 -- and with the bells of the other processes rung at the commit, by whoever commits.
 --
--- Takes what `submit_batch` does, and answers the ids of those that were accepted. Changes: as `submit_batch`.
+-- Takes what `submit_batch` does, and answers the ids of those that were accepted, NULL for all. Changes: as `submit_batch`.
 
 CREATE OR REPLACE FUNCTION submit_within(
   given_now bigint, ids uuid[], lines integer[], priorities bigint[], starts_after bigint[],

@@ -66,4 +66,8 @@ impl Yardstick for Limit {
         self.ground.sweep(taken, VACUUM);
         Ok(taken)
     }
+
+    fn clear(&mut self) -> Result<()> {
+        self.ground.clear()
+    }
 }

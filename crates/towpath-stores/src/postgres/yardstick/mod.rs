@@ -5,6 +5,7 @@
 
 mod limit;
 mod own;
+mod probe;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::Client;
@@ -15,18 +16,31 @@ use super::connection::{Place, SESSION, dial, quoted};
 use super::error::Fallible;
 use super::{migrate, sweep};
 
-/// The bare loop in the schema that `url` names.
+/// The bare loop in the schema that `url` names. Opened from anywhere, dropped anywhere; but its verbs are for
+/// threads that may wait.
 pub(crate) fn open(url: &StoreUrl, bare: Bare) -> Result<Box<dyn Yardstick>> {
-    let ground = Ground::open(url)?;
-    Ok(match bare {
-        Bare::Own => Box::new(own::Own::new(ground)?),
-        Bare::Limit => Box::new(limit::Limit::new(ground)?),
+    apart(|| {
+        let ground = Ground::open(url)?;
+        let opened: Box<dyn Yardstick> = match bare {
+            Bare::Own => Box::new(own::Own::new(ground)?),
+            Bare::Limit => Box::new(limit::Limit::new(ground)?),
+        };
+        Ok(opened)
+    })
+}
+
+/// Does `work` on a thread of its own, because whoever calls may be a task, which must not wait.
+fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let done = scope.spawn(work).join();
+        done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
 
 /// A connection, and another that sweeps; on the thread of whoever calls.
 struct Ground {
-    runtime: Runtime,
+    /// `None` once it is dropped.
+    runtime: Option<Runtime>,
     place: Place,
     client: Client,
     sweeper: std::sync::Arc<Client>,
@@ -49,7 +63,7 @@ impl Ground {
         };
         let (client, sweeper) = runtime.block_on(connect)?;
         Ok(Self {
-            runtime,
+            runtime: Some(runtime),
             place,
             client,
             sweeper,
@@ -59,8 +73,15 @@ impl Ground {
 
     /// Does `work` with the connection.
     fn run<T>(&self, work: impl AsyncFnOnce(&Client) -> Fallible<T>) -> Result<T> {
-        let done = self.runtime.block_on(work(&self.client));
+        let runtime = self.runtime.as_ref().expect("it goes with the ground");
+        let done = runtime.block_on(work(&self.client));
         done.map_err(|fault| fault.into_error(&self.place.url))
+    }
+
+    /// Deletes the schema with all that is in it.
+    fn clear(&self) -> Result<()> {
+        let drop = format!("DROP SCHEMA {} CASCADE", quoted(&self.place.schema));
+        apart(|| self.run(async |client| Ok(client.batch_execute(&drop).await?)))
     }
 
     /// Counts what was taken, and has `sql` forget it whenever the store would. Nobody waits for it.
@@ -69,9 +90,19 @@ impl Ground {
         if self.taken >= sweep::EVERY {
             self.taken = 0;
             let sweeper = self.sweeper.clone();
-            self.runtime.spawn(async move {
+            let runtime = self.runtime.as_ref().expect("it goes with the ground");
+            runtime.spawn(async move {
                 let _or_the_next_time = sweeper.batch_execute(sql).await;
             });
+        }
+    }
+}
+
+impl Drop for Ground {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // Waits for nobody, as whoever drops this may be a task.
+            runtime.shutdown_background();
         }
     }
 }

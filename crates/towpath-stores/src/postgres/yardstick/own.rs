@@ -5,7 +5,7 @@
 
 use futures_util::future::try_join4;
 use tokio_postgres::Statement;
-use towpath_core::store::{StoredResult, Yardstick};
+use towpath_core::store::{HotBytes, StoredResult, Yardstick};
 use towpath_core::{IncarnationId, MessageId, Payload, Result, limits};
 use uuid::Uuid;
 
@@ -64,8 +64,8 @@ impl Own {
 impl Yardstick for Own {
     fn submit(&mut self, ids: &[MessageId], payload: &[u8]) -> Result<()> {
         let many = ids.len();
-        let (now, none) = (None::<i64>, vec![None::<i64>; many]);
-        let (texts, bodies) = (vec![None::<&str>; many], vec![None::<&[u8]>; many]);
+        let (now, none) = (None::<i64>, [None::<i64>; 0].as_slice());
+        let (texts, bodies) = ([None::<&str>; 0].as_slice(), [None::<&[u8]>; 0].as_slice());
         let (ids, lines) = (uuids(ids), vec![self.line; many]);
         let (priorities, payloads) = (vec![0_i64; many], vec![payload; many]);
         self.ground.run(async |client| {
@@ -152,5 +152,21 @@ impl Yardstick for Own {
         self.held = claimed;
         self.ground.sweep(self.held.len(), VACUUM);
         Ok(self.held.len())
+    }
+
+    fn hot_bytes(&mut self) -> Result<Option<HotBytes>> {
+        self.ground.hot_bytes().map(Some)
+    }
+
+    fn hold_snapshot(&mut self) -> Result<Option<()>> {
+        self.ground.hold_snapshot().map(Some)
+    }
+
+    fn drop_snapshot(&mut self) -> Result<()> {
+        self.ground.drop_snapshot()
+    }
+
+    fn clear(&mut self) -> Result<()> {
+        self.ground.clear()
     }
 }

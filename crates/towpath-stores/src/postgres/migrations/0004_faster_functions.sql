@@ -1,0 +1,1 @@
+-- Submit, claim and settle at less cost: functions alone.
