@@ -153,6 +153,16 @@ impl PostgresServer {
         self.signal_all(Signal::CONT)
     }
 
+    /// Ends it in order and leaves its directory; answers where that is.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be signalled.
+    pub fn keep(mut self) -> Result<PathBuf> {
+        self.stop()?;
+        Ok(self.place.directory.keep())
+    }
+
     fn signal_all(&self, signal: Signal) -> Result<()> {
         match &self.process {
             Some(process) => process.signal_family(signal),

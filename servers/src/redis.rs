@@ -1,5 +1,6 @@
 //! A Redis server of a test's own.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Result;
@@ -135,6 +136,16 @@ impl RedisServer {
     /// When it cannot be signalled.
     pub fn thaw(&self) -> Result<()> {
         self.signal(Signal::CONT)
+    }
+
+    /// Ends it in order and leaves its directory; answers where that is.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be signalled.
+    pub fn keep(mut self) -> Result<PathBuf> {
+        self.stop()?;
+        Ok(self.place.directory.keep())
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {

@@ -10,6 +10,7 @@
 #![cfg(unix)]
 
 pub mod chaos;
+pub mod ground;
 pub mod journal;
 pub mod mix;
 pub mod observer;

@@ -15,9 +15,10 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use towpath::store::{List, Section, Update};
-use towpath::{Start, Store, StoreUrl, limits};
+use towpath::{Start, Store, limits};
 
 use crate::chaos::Chaos;
+use crate::ground::{Ground, STORE_URL};
 use crate::journal::{self, Kind, RECORD_BYTES, Ticks};
 use crate::options::Plan;
 use crate::process::{Part, Process};
@@ -25,7 +26,6 @@ use crate::progress::Progress;
 use crate::report::{Counts, Report};
 use crate::storage::Storage;
 use crate::verify::{Chronicle, Fault, Span, Verifier, shards};
-use crate::worker::keep_all;
 
 /// How long workers may take to run what is left.
 pub const DRAIN: Duration = Duration::from_secs(180);
@@ -68,12 +68,13 @@ pub struct Observer<'a> {
     plan: &'a Plan,
     /// Of journals and, if nobody named another, the store.
     directory: TempDir,
-    url: StoreUrl,
     run: u64,
     seed: u64,
     rng: Rng,
     ticks: Ticks,
     processes: Vec<Process>,
+    /// Dropped after the processes, which would otherwise miss their server.
+    ground: Ground,
     started: u16,
     chronicle: Chronicle,
     storage: Storage,
@@ -93,19 +94,13 @@ impl<'a> Observer<'a> {
     pub fn start(program: &'a Path, plan: &'a Plan) -> Result<Self> {
         plan.check()?;
         let directory = tempfile::Builder::new().prefix("towpath-soak-").tempdir()?;
-        let own = || format!("sqlite:{}", directory.path().join("soak.db").display());
-        let url: StoreUrl = plan.store.clone().unwrap_or_else(own).parse()?;
-        let store = towpath::open(&url.to_string())?;
-        anyhow::ensure!(
-            store.capabilities().shared,
-            "{url} cannot be reached by several processes; a soak needs a store that can"
-        );
+        let ground = Ground::new(plan.store.as_deref(), directory.path())?;
         let seed = plan.seed.unwrap_or_else(|| fastrand::u64(..));
         let mut this = Self {
             program,
             plan,
-            storage: Storage::of(&url),
-            url,
+            storage: Storage::of(ground.url()),
+            ground,
             directory,
             // Another one each time, so that a second soak can have the same seed in the same store.
             run: fastrand::u64(..),
@@ -143,7 +138,6 @@ impl<'a> Observer<'a> {
         };
         arguments.push(verb.to_owned());
         let mut option = |name: &str, value: String| arguments.extend([format!("--{name}"), value]);
-        option("store", self.url.to_string());
         option("journal", self.journal(number).display().to_string());
         option("run", self.run.to_string());
         option("number", number.to_string());
@@ -157,7 +151,8 @@ impl<'a> Observer<'a> {
             Part::Worker => option("lease-ms", self.plan.lease.as_millis().to_string()),
         }
         let said = self.directory.path().join(format!("{number}.said"));
-        Process::start(self.program, &arguments, &said, part, number)
+        let told = (STORE_URL, self.ground.revealed());
+        Process::start(self.program, &arguments, told, &said, (part, number))
     }
 
     fn journal(&self, number: u16) -> PathBuf {
@@ -192,9 +187,7 @@ impl<'a> Observer<'a> {
     ///
     /// As opening it.
     pub fn store(&self) -> Result<Arc<dyn Store>> {
-        let store = towpath::open(&self.url.to_string())?;
-        store.set_retention(keep_all());
-        Ok(store)
+        self.ground.open()
     }
 
     fn at(&self, number: u16) -> Option<usize> {
@@ -408,7 +401,8 @@ impl<'a> Observer<'a> {
         Ok(())
     }
 
-    /// Puts everything side by side. When something is wrong, the files are kept.
+    /// Puts everything side by side. When something is wrong, the files are kept, also those of a server
+    /// of the soak's own.
     ///
     /// # Errors
     ///
@@ -437,13 +431,14 @@ impl<'a> Observer<'a> {
         }
         self.runtime.block_on(store.close())?;
         let storage = self.storage.figures();
-        for name in &storage.lock_files_left {
+        for name in storage.iter().flat_map(|storage| &storage.lock_files_left) {
             tally.fault(Fault::LockFilesLeft, || name.clone());
         }
         self.counts.stood_still = self.chronicle.still_count() as u64;
-        let mut report = Report::new(&self.url, self.seed, self.counts, tally, storage);
+        let mut report = Report::new(self.ground.url(), self.seed, self.counts, tally, storage);
         if self.plan.keep || !report.is_good() {
             report.kept_in = Some(self.directory.keep());
+            report.server_kept_in = self.ground.keep()?;
         }
         Ok(report)
     }

@@ -61,7 +61,8 @@ pub struct Plan {
     /// How many producer processes there are at a time.
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub producers: usize,
-    /// The store, which other processes must be able to reach [default: a file in a directory of its own].
+    /// The store, in which nobody else works meanwhile; `redis` or `postgres` for a server that is
+    /// started for the soak [default: a file in a directory of its own].
     #[arg(long, value_name = "URL")]
     pub store: Option<String>,
     /// From which arrivals, mix and kills follow [default: another one each time; the report tells it].

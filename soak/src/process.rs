@@ -30,7 +30,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `program` with `arguments`; what it prints goes to the file `said`.
+    /// Starts `program` with `arguments` and one variable of its environment; what it prints goes to the
+    /// file `said`.
     ///
     /// # Errors
     ///
@@ -38,14 +39,15 @@ impl Process {
     pub fn start(
         program: &Path,
         arguments: &[String],
+        (variable, value): (&str, &str),
         said: &Path,
-        part: Part,
-        number: u16,
+        (part, number): (Part, u16),
     ) -> Result<Self> {
         let said =
             File::create(said).with_context(|| format!("failed to make {}", said.display()))?;
         let child = Command::new(program)
             .args(arguments)
+            .env(variable, value)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(said)

@@ -27,7 +27,7 @@ pub(crate) async fn produce(role: &Produce) -> Result<()> {
     let journal =
         Journal::create(&cast.journal, cast.number).context("failed to begin a journal")?;
     let journal = Arc::new(journal);
-    let broker = Broker::new(towpath::open(&cast.store)?);
+    let broker = Broker::new(towpath::open(&cast.store()?)?);
     let mut stop = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let mut rng = Rng::with_seed(role.seed);
     let permits = Arc::new(Semaphore::new(UNDER_WAY_MAX));

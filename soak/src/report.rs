@@ -59,12 +59,14 @@ pub struct Report {
     pub messages: Messages,
     /// How long things took.
     pub times: Times,
-    /// The files of the store.
-    pub storage: StorageFigures,
+    /// The files of the store; `None` where it has none of its own.
+    pub storage: Option<StorageFigures>,
     /// What must be 0, each with its first cases.
     pub must_be_zero: BTreeMap<Fault, Found>,
     /// Where journals and store are, if they were kept.
     pub kept_in: Option<PathBuf>,
+    /// Where the data of a server of the soak's own is, if it was kept.
+    pub server_kept_in: Option<PathBuf>,
 }
 
 impl Report {
@@ -74,7 +76,7 @@ impl Report {
         seed: u64,
         counts: Counts,
         mut tally: Tally,
-        storage: StorageFigures,
+        storage: Option<StorageFigures>,
     ) -> Self {
         let faults = std::mem::take(&mut tally.faults);
         let mut must_be_zero: BTreeMap<_, _> = Fault::ALL
@@ -98,6 +100,7 @@ impl Report {
             storage,
             must_be_zero,
             kept_in: None,
+            server_kept_in: None,
         }
     }
 
@@ -114,10 +117,9 @@ impl Report {
     fn figures(&self) -> Vec<(&'static str, String)> {
         let (counts, messages) = (&self.counts, &self.messages);
         let seconds = |seconds: f64| format!("{seconds:.1} s");
-        let mega = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
         #[expect(clippy::cast_precision_loss, reason = "for people")]
         let rate = messages.accepted as f64 / counts.seconds.max(1e-9);
-        vec![
+        let mut figures = vec![
             ("submitting", seconds(counts.seconds)),
             ("accepted", messages.accepted.to_string()),
             ("accepted a second", format!("{rate:.0}")),
@@ -159,9 +161,13 @@ impl Report {
                 "submits that failed for the moment",
                 counts.trouble.to_string(),
             ),
-            ("largest log", mega(self.storage.wal_peak_bytes)),
-            ("file", mega(self.storage.file_bytes)),
-        ]
+        ];
+        if let Some(storage) = &self.storage {
+            let mega = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
+            figures.push(("largest log", mega(storage.wal_peak_bytes)));
+            figures.push(("file", mega(storage.file_bytes)));
+        }
+        figures
     }
 
     fn times(&self) -> [(&'static str, Quantiles); 6] {
@@ -207,6 +213,9 @@ impl fmt::Display for Report {
         }
         if let Some(kept_in) = &self.kept_in {
             writeln!(f, "\nkept in {}", kept_in.display())?;
+        }
+        if let Some(kept_in) = &self.server_kept_in {
+            writeln!(f, "the server's data in {}", kept_in.display())?;
         }
         writeln!(f, "\n{}", if self.is_good() { "good" } else { "NOT GOOD" })
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
 
+use crate::ground::STORE_URL;
 use crate::{producer, worker};
 
 /// What a process is to be.
@@ -22,9 +23,6 @@ pub enum Role {
 /// What both are told.
 #[derive(Debug, Clone, Args)]
 pub struct Cast {
-    /// The store.
-    #[arg(long)]
-    pub store: String,
     /// The journal to write.
     #[arg(long)]
     pub journal: PathBuf,
@@ -34,6 +32,13 @@ pub struct Cast {
     /// The number of the process.
     #[arg(long)]
     pub number: u16,
+}
+
+impl Cast {
+    /// The URL of the store.
+    pub(crate) fn store(&self) -> Result<String> {
+        std::env::var(STORE_URL).with_context(|| format!("{STORE_URL} names no store"))
+    }
 }
 
 /// What a producer is told.

@@ -9,7 +9,7 @@ use towpath::StoreUrl;
 /// How often the log is looked at.
 const SAMPLED_EVERY: Duration = Duration::from_millis(100);
 
-/// Samples the size of the files of a store; of a store without files, nothing.
+/// Samples the size of the files of an SQLite store; of any other, nothing.
 #[derive(Debug)]
 pub struct Storage {
     file: Option<PathBuf>,
@@ -31,9 +31,9 @@ pub struct StorageFigures {
 impl Storage {
     /// The files of the store of that URL.
     pub fn of(url: &StoreUrl) -> Self {
-        let is_file = url.to_string().starts_with("sqlite:");
+        let path = url.path();
         Self {
-            file: is_file.then(|| url.path().into()),
+            file: (!path.is_empty()).then(|| path.into()),
             wal_peak: 0,
             sampled: Instant::now(),
         }
@@ -47,8 +47,9 @@ impl Storage {
         }
     }
 
-    /// The figures, when every process has ended.
-    pub fn figures(&self) -> StorageFigures {
+    /// The figures, when every process has ended; `None` for a store without files.
+    pub fn figures(&self) -> Option<StorageFigures> {
+        self.file.as_ref()?;
         let locks = self
             .beside(".workers")
             .and_then(|directory| std::fs::read_dir(directory).ok());
@@ -57,13 +58,13 @@ impl Storage {
             .flatten()
             .flatten()
             .map(|entry| entry.file_name());
-        StorageFigures {
+        Some(StorageFigures {
             file_bytes: size(self.file.clone()),
             wal_peak_bytes: self.wal_peak,
             lock_files_left: names
                 .map(|name| name.to_string_lossy().into_owned())
                 .collect(),
-        }
+        })
     }
 
     fn beside(&self, suffix: &str) -> Option<PathBuf> {

@@ -31,7 +31,7 @@ pub(crate) async fn work(role: &Work) -> Result<()> {
     let journal =
         Journal::create(&cast.journal, cast.number).context("failed to begin a journal")?;
     let journal = Arc::new(journal);
-    let app = App::new(towpath::open(&cast.store)?)
+    let app = App::new(towpath::open(&cast.store()?)?)
         .retention(keep_all())
         .data(Shared(journal.clone()))
         .on_error(|error| eprintln!("{error}"))

@@ -28,6 +28,25 @@ pub(crate) fn assert_good(report: &Report) {
 
 #[test]
 fn a_short_soak_loses_nothing_and_explains_every_second_run() {
+    let report = short_soak(&[]);
+    assert!(report.storage.is_some(), "{report}");
+}
+
+#[test]
+fn a_short_soak_on_redis_loses_nothing_and_explains_every_second_run() {
+    if towpath_servers::given(towpath_servers::REDIS_URL).is_some() {
+        short_soak(&["--store=redis"]);
+    }
+}
+
+#[test]
+fn a_short_soak_on_postgres_loses_nothing_and_explains_every_second_run() {
+    if towpath_servers::given(towpath_servers::POSTGRES_URL).is_some() {
+        short_soak(&["--store=postgres"]);
+    }
+}
+
+fn short_soak(more: &[&str]) -> Report {
     let arguments = [
         "soak",
         "--minutes=0.2",
@@ -36,7 +55,7 @@ fn a_short_soak_loses_nothing_and_explains_every_second_run() {
         "--freeze-every=6s",
         "--lease=3s",
     ];
-    let plan = Arguments::parse_from(arguments).plan;
+    let plan = Arguments::parse_from(arguments.iter().chain(more)).plan;
     let report = soak(Path::new(PROGRAM), &plan, Progress::silent()).unwrap();
     assert_good(&report);
     // It was a real one.
@@ -58,6 +77,18 @@ fn a_short_soak_loses_nothing_and_explains_every_second_run() {
     );
     assert!(report.times.start.count > 500, "{report}");
     assert_eq!(report.must_be_zero.len(), Fault::ALL.len());
+    report
+}
+
+#[test]
+fn a_store_that_others_cannot_reach_is_refused() {
+    let plan = Arguments::parse_from(["soak", "--store=memory:"]).plan;
+    let refused = Observer::start(Path::new(PROGRAM), &plan).map(drop);
+    let refused = refused.unwrap_err().to_string();
+    assert!(
+        refused.starts_with("memory: cannot be reached"),
+        "{refused}"
+    );
 }
 
 #[test]

@@ -88,7 +88,7 @@ const ARROWS: &[Arrow] = &[
     // Linked with what it kills; `cargo xtask soak` builds and starts it, so that xtask itself stays small.
     Arrow {
         from: "towpath-soak",
-        to: &["towpath"],
+        to: &["towpath", "towpath-servers"],
         tests_to: &[],
     },
     Arrow {

@@ -52,7 +52,10 @@ pub(super) enum Unit {
     Millis,
     Micros,
     Mib,
+    Bytes,
     Percent,
+    /// Sent to a server in a second.
+    Commands,
 }
 
 /// Which of two ratios is to be believed.

@@ -69,16 +69,23 @@ impl Ground {
         self.like.scheme() != Scheme::Memory
     }
 
+    /// Whether it is a server that has the store.
+    pub(super) fn is_on_server(&self) -> bool {
+        match self.like.scheme() {
+            Scheme::Redis | Scheme::Postgres => true,
+            Scheme::Memory | Scheme::Sqlite => false,
+        }
+    }
+
     pub(super) fn fresh(&self) -> Result<Site> {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
         let name = format!("towpath-bench-{}-{number}", std::process::id());
         if self.like.scheme() != Scheme::Sqlite {
             // A namespace of its own; what is in memory has nothing but itself anyway.
-            let on_server = self.like.scheme() != Scheme::Memory;
             return Ok(Site {
                 url: self.like.clone().with_namespace(Namespace::new(name)?),
                 directory: None,
-                cleared_by: on_server.then_some(self.setup.yardstick),
+                cleared_by: self.is_on_server().then_some(self.setup.yardstick),
             });
         }
         let directory = self.directory.join(name);

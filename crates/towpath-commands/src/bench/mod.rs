@@ -11,6 +11,7 @@ mod claims;
 mod figure;
 mod files;
 mod fill;
+mod flood;
 mod ground;
 mod hand;
 mod latency;
@@ -93,7 +94,7 @@ pub(crate) struct Args {
           value_parser = RangedU64ValueParser::<usize>::new().range(1_000..=10_000_000))]
     messages: usize,
 
-    /// How many messages wait in the phases backlog, files and looks
+    /// How many messages wait in the phases backlog, files, looks and flood
     #[arg(long, value_name = "N", default_value_t = 1_000_000,
           value_parser = RangedU64ValueParser::<usize>::new().range(1_000..=100_000_000))]
     backlog: usize,
@@ -139,6 +140,8 @@ pub(crate) enum Phase {
     Pruning,
     /// What a message costs a server in CPU time, submit to settle (Redis)
     Server,
+    /// Messages that become due all at once beside as many delayed: memory, longest script, drain (Redis)
+    Flood,
     /// Lists by filter over many messages, claims meanwhile, and the command `status`
     Looks,
     /// Minutes at a steady rate while somebody holds a snapshot: sizes and claims (Postgres)
@@ -210,6 +213,7 @@ async fn measure(bench: &Bench<'_>) -> Result<Vec<Figure>> {
             Phase::Files => Box::pin(files::run(bench)).await,
             Phase::Pruning => Box::pin(pruning::run(bench)).await,
             Phase::Server => Box::pin(server::run(bench)).await,
+            Phase::Flood => Box::pin(flood::run(bench)).await,
             Phase::Looks => Box::pin(looks::run(bench)).await,
             Phase::Steady => Box::pin(steady::run(bench)).await,
         };

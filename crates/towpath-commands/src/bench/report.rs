@@ -73,7 +73,9 @@ fn table(figures: &[Figure]) -> Table {
 fn worst(figure: &Figure) -> f64 {
     match figure.unit {
         Unit::PerSecond => figure.value.min,
-        Unit::Millis | Unit::Micros | Unit::Mib | Unit::Percent => figure.value.max,
+        Unit::Millis | Unit::Micros | Unit::Mib | Unit::Bytes | Unit::Percent | Unit::Commands => {
+            figure.value.max
+        }
     }
 }
 
@@ -83,7 +85,9 @@ fn shown(value: f64, unit: Unit) -> String {
         Unit::Millis => format!("{value:.3} ms"),
         Unit::Micros => format!("{value:.1} µs"),
         Unit::Mib => format!("{value:.1} MiB"),
+        Unit::Bytes => format!("{value:.0} B"),
         Unit::Percent => format!("{value:.2} %"),
+        Unit::Commands => format!("{value:.1}/s"),
     }
 }
 

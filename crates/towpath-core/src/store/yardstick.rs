@@ -104,6 +104,37 @@ pub trait Yardstick: Send {
         Ok(())
     }
 
+    /// The bytes that the server has taken for data and buffers; `None` where there is none, or it does not
+    /// tell.
+    ///
+    /// # Errors
+    ///
+    /// What the server says.
+    fn server_memory(&mut self) -> Result<Option<u64>> {
+        Ok(None)
+    }
+
+    /// How many commands clients have sent to the server so far, each script as one; this question itself
+    /// does not count. `None` where there is none, or it does not tell.
+    ///
+    /// # Errors
+    ///
+    /// What the server says.
+    fn server_commands(&mut self) -> Result<Option<u64>> {
+        Ok(None)
+    }
+
+    /// The longest script of anybody since the first call of this, on the server's clock; a millisecond where
+    /// none was as long. To be called once a second meanwhile, because a server does not remember everything.
+    /// `None` where there are no scripts, or the server does not time them.
+    ///
+    /// # Errors
+    ///
+    /// What the server says.
+    fn longest_script(&mut self) -> Result<Option<Duration>> {
+        Ok(None)
+    }
+
     /// Deletes all that is in the namespace that the URL named. Does nothing where the store is a file,
     /// which goes as a whole.
     ///

@@ -10,11 +10,10 @@ use super::bytes::{Damaged, Reader, put_long};
 
 /// The element's flag of a pack.
 pub(super) const FLAG: u8 = 8;
-/// Most messages of a pack. Who wants less than a pack has it taken apart, so it is small beside what
-/// a busy worker asks for.
-const MESSAGES_MAX: usize = 32;
+/// Most messages of a pack. Who wants less than a pack has it taken apart, and that is done in one script.
+const MESSAGES_MAX: usize = 100;
 /// A message with a larger body stands for itself: to write its body costs more than the rest anyway.
-const BODY_MAX: usize = 4 * 1024;
+const BODY_MAX: usize = 1024;
 /// The first byte of a content whose messages have their bodies in it.
 const WHOLE: u8 = 0;
 

@@ -38,9 +38,14 @@ impl<S> Encrypted<S> {
         url.parse().expect("the URL of the server")
     }
 
-    async fn serves_those_who_trust_it(&self) {
-        let url = self.url(HOST, Some(&self.authority));
-        works(towpath_stores::open(&url).unwrap()).await;
+    async fn serves_those_who_trust_it_alone(&self) {
+        let ours = Some(&self.authority);
+        works(towpath_stores::open(&self.url(HOST, ours)).unwrap()).await;
+        let other = Authority::new().unwrap();
+        let nobody = "nobody that is trusted here";
+        self.is_refused(HOST, Some(&other), nobody).await;
+        self.is_refused(HOST, None, nobody).await;
+        self.is_refused("127.0.0.1", ours, "not of this host").await;
     }
 
     async fn is_refused(&self, host: &str, authority: Option<&Authority>, expected: &str) {
@@ -137,15 +142,7 @@ mod postgres {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn postgres_is_reached_by_those_who_trust_its_authority_alone() {
         let Some(server) = server() else { return };
-        server.serves_those_who_trust_it().await;
-        let other = Authority::new().unwrap();
-        let nobody = "nobody that is trusted here";
-        server.is_refused(HOST, Some(&other), nobody).await;
-        server.is_refused(HOST, None, nobody).await;
-        let ours = Some(&server.authority);
-        server
-            .is_refused("127.0.0.1", ours, "not of this host")
-            .await;
+        server.serves_those_who_trust_it_alone().await;
     }
 
     #[tokio::test]
@@ -224,15 +221,7 @@ mod redis {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn redis_is_reached_by_those_who_trust_its_authority_alone() {
         let Some(server) = server() else { return };
-        server.serves_those_who_trust_it().await;
-        let other = Authority::new().unwrap();
-        let nobody = "nobody that is trusted here";
-        server.is_refused(HOST, Some(&other), nobody).await;
-        server.is_refused(HOST, None, nobody).await;
-        let ours = Some(&server.authority);
-        server
-            .is_refused("127.0.0.1", ours, "not of this host")
-            .await;
+        server.serves_those_who_trust_it_alone().await;
     }
 
     /// A node that another tells of is spoken to in the same way as those of the URL.

@@ -3,10 +3,12 @@
 local rank8, joined
 local function begin_rank(first)
   if not rank8 then
-    local last = call('GET', P .. 'o')
-    local rank = math.max(now * 2048, last and struct.unpack('>I8', last) + 1 or 0)
+    local rank = call('INCR', P .. 'o')
+    if rank < now * 2048 then
+      rank = now * 2048
+      call('SET', P .. 'o', string.format('%.0f', rank))
+    end
     rank8, joined = struct.pack('>I8', rank), first or 0
-    call('SET', P .. 'o', rank8)
   end
 end
 

@@ -141,7 +141,7 @@ local function end_singles(helds)
   succeed_all(places, all_ids)
 end
 
-if alive and count > 0 and call('EXISTS', P .. 'H') == 1 then
+if alive and count > 0 then
   local notes = call('HMGET', P .. 'B', unpack(all_ids))
   if string.find(letters, '[^D]') then
     notes = seldom().apart_others(letters, all_ids, notes)

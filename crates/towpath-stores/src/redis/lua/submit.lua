@@ -24,7 +24,7 @@ local function put(queue, task, priority, expire, tails, bodies)
     ids[i] = string.sub(tail, 4)
   end
   local olds = call('HMGET', P .. 'b', unpack(ids))
-  local packed = call('EXISTS', P .. 'B') == 1 and call('HMGET', P .. 'B', unpack(ids)) or {}
+  local packed = call('HMGET', P .. 'B', unpack(ids))
   begin_rank(20000)
   local look = expire or ready_at() > now
   for i, tail in ipairs(tails) do

@@ -3,6 +3,7 @@
 //! There is no leanest layout to compare with yet ([`Bare::Limit`]): what is known to be leaner leases whole
 //! batches, which can only end as a whole.
 
+mod gauge;
 mod own;
 
 use towpath_core::store::{Bare, Yardstick};

@@ -13,6 +13,7 @@ use towpath_core::{
     Timestamp,
 };
 
+use super::gauge::{self, SlowLog};
 use crate::redis::driver::{CONNECT, RESPOND};
 use crate::redis::nodes::Nodes;
 use crate::redis::script::{Call, JOIN, SETTLE, SUBMIT};
@@ -33,6 +34,8 @@ pub(super) struct Own {
     selection: Arc<Selection>,
     /// What each claim gave and nobody has settled.
     held: VecDeque<Vec<Settle>>,
+    /// While the longest script is looked for.
+    slow_log: Option<SlowLog>,
 }
 
 impl Own {
@@ -60,6 +63,7 @@ impl Own {
             selection: Arc::new(Selection::Any { tasks }),
             task,
             held: VecDeque::new(),
+            slow_log: None,
         };
         let card = WorkerCard {
             incarnation: own.incarnation,
@@ -91,10 +95,23 @@ impl Own {
             .map_err(|error| self.store.shared().translate.error(&error))
     }
 
+    fn told<T>(&mut self, ask: impl FnOnce(&mut Connection) -> redis::RedisResult<T>) -> Result<T> {
+        ask(&mut self.connection).map_err(|error| self.store.shared().translate.error(&error))
+    }
+
     fn ask(&mut self, command: redis::Cmd) -> Result<Value> {
         let mut pipeline = Pipeline::new();
         pipeline.add_command(command);
         Ok(self.query(&pipeline)?.pop().unwrap_or_default())
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        if let Some(log) = &self.slow_log {
+            // A server that is gone by now has settings of its own when it comes again.
+            let _gone = log.end(&mut self.connection);
+        }
     }
 }
 
@@ -168,16 +185,28 @@ impl Yardstick for Own {
     }
 
     fn server_cpu(&mut self) -> Result<Option<Duration>> {
-        let mut info = redis::cmd("INFO");
-        info.arg("cpu");
-        let told = self.ask(info)?;
-        let told: String = redis::from_redis_value(told).unwrap_or_default();
-        let seconds = |name: &str| -> Option<f64> {
-            let line = told.lines().find_map(|line| line.strip_prefix(name))?;
-            line.strip_prefix(':')?.trim_end().parse().ok()
+        self.told(gauge::cpu)
+    }
+
+    fn server_memory(&mut self) -> Result<Option<u64>> {
+        self.told(gauge::memory)
+    }
+
+    fn server_commands(&mut self) -> Result<Option<u64>> {
+        self.told(gauge::commands).map(Some)
+    }
+
+    fn longest_script(&mut self) -> Result<Option<Duration>> {
+        if self.slow_log.is_none() {
+            // Servers that somebody rents let nobody change their settings: then nothing is known.
+            self.slow_log = SlowLog::begin(&mut self.connection).ok();
+        }
+        let Some(log) = &mut self.slow_log else {
+            return Ok(None);
         };
-        let both = seconds("used_cpu_user").zip(seconds("used_cpu_sys"));
-        Ok(both.and_then(|(user, sys)| Duration::try_from_secs_f64(user + sys).ok()))
+        let longest = log.longest(&mut self.connection);
+        let longest = longest.map_err(|error| self.store.shared().translate.error(&error))?;
+        Ok(Some(longest))
     }
 
     fn clear(&mut self) -> Result<()> {

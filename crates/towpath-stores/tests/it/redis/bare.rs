@@ -33,3 +33,33 @@ async fn the_bare_loop_hands_out_what_it_was_given_and_clears_its_namespace_alon
     bare.clear().unwrap();
     assert_eq!(keys(&server), others);
 }
+
+#[tokio::test]
+async fn the_server_tells_what_it_costs_and_has_its_settings_back() {
+    let Some(server) = server() else { return };
+    let mut other = connect(&server);
+    let mut threshold = || -> Vec<String> {
+        let mut get = redis::cmd("CONFIG");
+        get.arg("GET").arg("slowlog-log-slower-than");
+        get.query(&mut other).unwrap()
+    };
+    let before = threshold();
+    let url: StoreUrl = server.url().parse().unwrap();
+    let mut bare = towpath_stores::yardstick(&url, Bare::Own).unwrap().unwrap();
+    assert!(bare.server_memory().unwrap().unwrap() > 0);
+    let sent = bare.server_commands().unwrap().unwrap();
+    bare.submit(&[MessageId::new()], b"null").unwrap();
+    let one_script = Some(sent + 1);
+    assert_eq!(bare.server_commands().unwrap(), one_script);
+
+    let shortest = bare.longest_script().unwrap().unwrap();
+    assert_ne!(threshold(), before);
+    let mut slow = redis::cmd("EVAL");
+    slow.arg("for n = 1, 10000000 do end").arg(0);
+    slow.exec(&mut connect(&server)).unwrap();
+    let longest = bare.longest_script().unwrap().unwrap();
+    assert!(longest > shortest, "{longest:?}");
+    assert_eq!(bare.longest_script().unwrap(), Some(longest));
+    drop(bare);
+    assert_eq!(threshold(), before);
+}

@@ -122,6 +122,8 @@ async fn who_may_do_little_on_the_server_can_work_with_the_store() {
         "on",
         ">hunter2",
         "~{towpath:towpath}:*",
+        // Before 7.0 a new user has all channels.
+        "resetchannels",
         "&{towpath:towpath}:*",
         "+@all",
         "-@admin",

@@ -111,7 +111,7 @@ async fn only_plain_neighbours_are_kept_together() {
         ..draft()
     };
     let mut drafts = vec![draft(), draft(), large, draft(), expiring, draft(), later];
-    drafts.extend((0..70).map(|_| draft()));
+    drafts.extend((0..130).map(|_| draft()));
     let ids = submit_all(&store, drafts).await;
     let count = |letter: &str| -> usize {
         let key = format!("{{towpath:towpath}}:{letter}");
@@ -120,10 +120,10 @@ async fn only_plain_neighbours_are_kept_together() {
             .query(&mut connect(&server))
             .unwrap()
     };
-    // Two, 32, 32 and 6; alone are those between, and the one after what expires.
-    assert_eq!((count("K"), count("B"), count("b")), (4, 72, 5));
+    // Two, 100 and 30; alone are those between, and the one after what expires.
+    assert_eq!((count("K"), count("B"), count("b")), (3, 132, 5));
     let worker = join(&store, Duration::from_secs(10)).await;
-    let claimed = take(&store, worker, 100).await;
+    let claimed = take(&store, worker, 200).await;
     let expected = ids.iter().enumerate().filter(|(at, _)| *at != 6);
     let expected: Vec<MessageId> = expected.map(|(_, id)| *id).collect();
     let claimed: Vec<MessageId> = claimed.iter().map(|message| message.id).collect();

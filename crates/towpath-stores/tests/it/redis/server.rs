@@ -147,8 +147,9 @@ async fn a_wrong_password_is_told_without_it() {
 #[tokio::test]
 async fn a_replica_that_only_reads_is_told_as_such() {
     let Some(primary) = server() else { return };
-    let of = format!("127.0.0.1 {}", primary.port());
-    let Some(replica) = server_with(&["--replicaof", &of]) else {
+    let port = primary.port().to_string();
+    // Redis 6.2 reads an argument with a blank as one word.
+    let Some(replica) = server_with(&["--replicaof", "127.0.0.1", &port]) else {
         return;
     };
     let store = open(&replica);
