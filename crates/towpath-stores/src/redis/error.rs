@@ -115,33 +115,64 @@ fn classify(error: &RedisError) -> (Kind, String) {
             ServerErrorKind::Ask => {
                 away("the namespace is being moved to another node of the cluster; try again")
             }
-            ServerErrorKind::ReadOnly => away(
-                "the server is a replica that only reads; name the primary, or wait for the failover",
-            ),
-            ServerErrorKind::NoPerm => broken(format!("the user lacks a permission: {said}")),
-            _ => broken(format!("the server refuses: {said}")),
+            ServerErrorKind::ReadOnly => by_code("READONLY", said),
+            ServerErrorKind::NoPerm => by_code("NOPERM", said),
+            _ => by_code(code_in_script(said).unwrap_or_default(), said),
         },
-        ErrorKind::Extension => match error.code() {
-            Some("OOM") => broken("the server's memory is full (maxmemory)".to_owned()),
-            Some("MISCONF") => {
-                broken("the server cannot save its data and takes no writes".to_owned())
-            }
-            Some("WRONGTYPE") => {
-                broken("a key of the namespace is not of Towpath's making".to_owned())
-            }
-            Some("NOREPLICAS") => {
-                away("the server has too few replicas to take a write; try again")
-            }
-            Some("BUSY") => away("the server is busy with somebody's script; try again"),
-            Some("NOAUTH" | "WRONGPASS") => {
-                broken("the server refuses the user or the password".to_owned())
-            }
-            code => broken(format!(
-                "the server refuses: {} {said}",
-                code.unwrap_or_default()
-            )),
-        },
+        ErrorKind::Extension => by_code(error.code().unwrap_or_default(), said),
         _ if error.is_connection_dropped() => away("the connection was lost; try again"),
         kind => broken(format!("the client of Redis failed: {kind:?} {said}")),
+    }
+}
+
+/// The code of an error that a command within a script gave. From version 7 on a server tells it as that of the
+/// script; before, it stands at the end of a sentence.
+fn code_in_script(said: &str) -> Option<&str> {
+    let (_where, error) = said.split_once("@user_script:")?;
+    let (_line, error) = error.split_once(": ")?;
+    error.trim_start_matches('-').split(' ').next()
+}
+
+fn by_code(code: &str, said: &str) -> (Kind, String) {
+    let away = |text: &str| (Kind::Unavailable, text.to_owned());
+    let broken = |text: &str| (Kind::Storage, text.to_owned());
+    match code {
+        "READONLY" => away(
+            "the server is a replica that only reads; name the primary, or wait for the failover",
+        ),
+        "NOREPLICAS" => away("the server has too few replicas to take a write; try again"),
+        "BUSY" => away("the server is busy with somebody's script; try again"),
+        "OOM" => broken("the server's memory is full (maxmemory)"),
+        "MISCONF" => broken("the server cannot save its data and takes no writes"),
+        "WRONGTYPE" => broken("a key of the namespace is not of Towpath's making"),
+        "NOAUTH" | "WRONGPASS" => broken("the server refuses the user or the password"),
+        "NOPERM" => (
+            Kind::Storage,
+            format!("the user lacks a permission: {said}"),
+        ),
+        "" => (Kind::Storage, format!("the server refuses: {said}")),
+        code => (Kind::Storage, format!("the server refuses: {code} {said}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_within_scripts_are_told_by_their_code() {
+        let check = |said, code| assert_eq!(code_in_script(said), code, "{said}");
+        check(
+            "Error running script (call to f_1b): @user_script:12: WRONGTYPE Operation against a key",
+            Some("WRONGTYPE"),
+        );
+        check(
+            "Error running script (call to f_1b): @user_script:7: -READONLY You can't write",
+            Some("READONLY"),
+        );
+        check("unknown command 'x'", None);
+        let replica = by_code("READONLY", "");
+        assert_eq!(replica.0, Kind::Unavailable);
+        assert_eq!(by_code("WRONGTYPE", "").0, Kind::Storage);
     }
 }

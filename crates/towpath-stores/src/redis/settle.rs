@@ -22,6 +22,9 @@ use super::submit::put_whole;
 /// A result up to that many bytes stands in the record of the end; a longer one apart, so that a look at
 /// how a message ended does not read it.
 const INLINE_BYTES: usize = 256;
+/// What an end that is no plain success counts beside one, in what a call may hold: the server does nothing else
+/// while a script runs, and those go one by one.
+const SLOW_END: usize = 8;
 /// Bytes of results after which the next call begins.
 const CALL_BYTES: usize = 1024 * 1024;
 
@@ -152,8 +155,9 @@ fn check_linked(item: &Settle) -> Result<()> {
 
 /// How many of these go into one call.
 fn fitting(items: &[&Settle]) -> usize {
-    let mut bytes = 0;
-    let over = items.iter().take(CALL_MAX).position(|item| {
+    let (mut bytes, mut ends) = (0, 0);
+    let over = items.iter().position(|item| {
+        ends += if letter(item) == b'D' { 1 } else { SLOW_END };
         bytes += match &item.verdict {
             Verdict::Done { result, callbacks } => {
                 let result = match result {
@@ -165,9 +169,9 @@ fn fitting(items: &[&Settle]) -> usize {
             }
             _ => 0,
         };
-        bytes > CALL_BYTES
+        ends > CALL_MAX || bytes > CALL_BYTES
     });
-    over.map_or(items.len().min(CALL_MAX), |over| over.max(1))
+    over.map_or(items.len(), |over| over.max(1))
 }
 
 /// The letter of a verdict: of a success, whether anything but the end of its record is to be told.

@@ -297,7 +297,7 @@ impl Store for RedisStore {
             durable: true,
             ordered: false,
             rescue_every: Duration::from_secs(1),
-            fallback_poll: Duration::from_secs(1),
+            fallback_poll: Duration::from_millis(2_500),
         }
     }
 

@@ -12,8 +12,8 @@ use super::reply::{self, Unexpected};
 use super::script::{Call, SUBMIT};
 use super::store::{Shared, check_batch};
 
-/// Most messages of one call: the server does nothing else while a script runs.
-const CALL_MAX: usize = 1_000;
+/// Most messages of one call: the server does nothing else while a script runs. Three packs.
+const CALL_MAX: usize = 300;
 /// Bytes of bodies after which the next call begins.
 const CALL_BYTES: usize = 1024 * 1024;
 

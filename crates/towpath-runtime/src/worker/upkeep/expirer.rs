@@ -21,7 +21,7 @@ impl Upkeep for Expirer {
         Ok(if more {
             Duration::from_millis(5)
         } else {
-            Duration::from_secs(1)
+            super::looks_every(&self.0)
         })
     }
 }

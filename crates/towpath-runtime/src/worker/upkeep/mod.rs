@@ -38,6 +38,13 @@ impl Default for UpkeepConfig {
     }
 }
 
+/// How long a loop that found nothing to do rests: a second, or longer where a look costs a server something and
+/// the store says that this will do.
+fn looks_every(shared: &Shared) -> Duration {
+    let fallback = shared.store.capabilities().fallback_poll;
+    fallback.max(Duration::from_secs(1))
+}
+
 /// One loop of upkeep.
 trait Upkeep: Send + 'static {
     const NAME: &'static str;

@@ -9,10 +9,6 @@ use towpath_core::{Result, limits};
 use super::Upkeep;
 use crate::app::Shared;
 
-/// Longest wait before looking again: covers a wake-up that was lost with its process, and a wall
-/// clock that was set.
-const LONGEST: Duration = Duration::from_secs(1);
-
 pub(super) struct Promoter(pub(super) Arc<Shared>);
 
 impl Upkeep for Promoter {
@@ -21,13 +17,15 @@ impl Upkeep for Promoter {
     async fn run_once(&mut self) -> Result<Duration> {
         let promoted = self.0.store.promote(limits::UPKEEP_ROWS).await?;
         self.0.metrics.promoted(promoted.moved as u64);
+        // Covers a wake-up that was lost with its process, and a wall clock that was set.
+        let longest = super::looks_every(&self.0);
         let Some(next_due) = promoted.next_due else {
-            return Ok(LONGEST);
+            return Ok(longest);
         };
         let wait = next_due.since(self.0.store.now().await?);
         // The loop spreads its waits by a fifth either way; a quarter more is never too early twice.
         Ok(wait
-            .min(LONGEST)
+            .min(longest)
             .mul_f64(1.25)
             .max(Duration::from_millis(1)))
     }
