@@ -27,14 +27,18 @@ end
 
 -- Takes a pack apart. While its messages wait it stays in its line for them. Answers those that run.
 local function melt(pack)
-  local content = call('HGET', P .. 'K', pack)
-  local all = members(content or '')
-  if #all == 0 then
-    return {}
+  local content, held = call('HGET', P .. 'K', pack), call('HGET', P .. 'H', pack)
+  local incarnation = held and string.sub(held, 5, 20)
+  if held then
+    call('HDEL', P .. 'H', pack)
+    call('SREM', P .. 'w' .. incarnation, pack)
   end
+  if not content then
+    return {} -- Somebody deleted it.
+  end
+  local all = members(content)
   local bodies = bodies_in(content, #all)
   local notes, dones = call('HMGET', P .. 'B', unpack(all)), call('HMGET', P .. 'f', unpack(all))
-  local held = call('HGET', P .. 'H', pack)
   local ids, own_bodies, running, held_pairs, waits, submitted8 = {}, {}, {}, {}, false, nil
   for i, id in ipairs(all) do
     if notes[i] then
@@ -48,17 +52,16 @@ local function melt(pack)
       end
     end
   end
-  set_bodies(ids, own_bodies, submitted8)
+  if #ids > 0 then
+    set_bodies(ids, own_bodies, submitted8)
+  end
   call('HDEL', P .. 'Kd', pack)
   if waits then
     call('HSET', P .. 'K', pack, '\1' .. struct.pack('>I2', #all) .. table.concat(all))
   else
     call('HDEL', P .. 'K', pack)
   end
-  if held then
-    local incarnation = string.sub(held, 5, 20)
-    call('HDEL', P .. 'H', pack)
-    call('SREM', P .. 'w' .. incarnation, pack)
+  if #running > 0 then
     call('HSET', P .. 'h', unpack(held_pairs))
     call('SADD', P .. 'w' .. incarnation, unpack(running))
   end

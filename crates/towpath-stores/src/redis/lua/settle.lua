@@ -2,8 +2,8 @@
 --
 -- ARGV: 2: incarnation, 3, 4: how long succeeded and dead messages are kept in ms, 5: a letter for each
 --       attempt that ended, each token once: D: a plain success, d: another, R, F, L, S: retry, fail, release,
---       snooze; 6: their ids in a row; 7…: what each letter says, see verdicts.lua, and after a D the end of the record
---       then, where locks end with attempts, what linked.lua reads
+--       snooze; 6: their ids in a row; 7…: what each letter says, see verdicts.lua, and after a D the end of the
+--       record; then, where locks end with attempts, what linked.lua reads
 --       then '' or '+' and the wish, see take.lua
 -- Answers a text with 1 for each that was accepted and 0 for one whose lease was lost, and the messages.
 -- done of a success: S, finished_at, kept_until, length of the worker's name (2), the name, claims (4),

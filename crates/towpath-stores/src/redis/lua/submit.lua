@@ -45,7 +45,7 @@ local function put(queue, task, priority, expire, tails, bodies)
   end
 end
 
-local NOTE_PAD = '\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
+local NOTE_PAD = string.rep('\0', 45)
 -- Accepts a pack. Answers whether it did: not when one of its messages is known, nor when the clock was set back,
 -- for then something is to be noted of each.
 local function put_pack(queue, task, priority, count, place, content)

@@ -146,4 +146,8 @@ async fn bodies_that_somebody_deleted_stop_nobody_else() {
     let answers = store.revoke(lost, false).await.unwrap();
     assert!(answers.iter().all(Result::is_err));
     assert_eq!(store.audit(None, 100).await.unwrap().mended, []);
+    // And while it is in somebody's hands.
+    command(&mut connect(&server), &["DEL", "{towpath:towpath}:K"]);
+    store.leave(worker).await.unwrap();
+    assert_eq!(store.counts().await.unwrap().running, 0);
 }
