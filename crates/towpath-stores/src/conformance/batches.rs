@@ -233,6 +233,33 @@ pub async fn every_message_of_a_batch_is_counted(h: &Harness) {
     );
 }
 
+/// An id whose message is gone may come again while others of its batch still run.
+pub async fn an_id_of_a_batch_may_be_used_again(h: &Harness) {
+    let batch = drafts(2);
+    h.submit(batch.clone()).await;
+    let worker = h.worker().await;
+    let claimed = worker.claim(2, only("t")).await;
+    worker.settle_all(successes(&claimed[..1])).await;
+    let removed = h.store.remove(vec![batch[0].id]).await.unwrap();
+    assert_eq!(kinds(removed), [None]);
+    let again = h.submit([batch[0].clone(), draft("t")]).await;
+    worker.beat(&[claimed[1].token()]).unwrap();
+    assert_eq!(states(h, &again).await, [Some(State::Ready); 2]);
+    let late = worker.settle_all(successes(&claimed[..1])).await;
+    assert_eq!(kinds(late.items), [Some(Kind::LeaseLost)]);
+    let other = h.worker().await;
+    let taken = other.claim(10, only("t")).await;
+    assert_eq!(ids(&taken), again);
+    let running = listed(h, Section::Running, 500).await;
+    assert_eq!(running.len(), 3);
+    worker
+        .settle_all([(claimed[1].token(), retry(SECOND))])
+        .await;
+    let settled = other.settle_all(successes(&taken)).await;
+    assert_eq!(kinds(settled.items), [None, None]);
+    assert_eq!(h.counts().await.running, 0);
+}
+
 pub async fn a_note_may_be_left_with_one_of_a_batch(h: &Harness) {
     h.submit(drafts(10)).await;
     let worker = h.worker().await;

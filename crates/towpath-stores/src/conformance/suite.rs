@@ -79,6 +79,7 @@ macro_rules! conformance_suite {
                 a_batch_of_many_lines_is_merged_in_its_order,
                 windows_cut_through_batches,
                 every_message_of_a_batch_is_counted,
+                an_id_of_a_batch_may_be_used_again,
                 a_note_may_be_left_with_one_of_a_batch,
                 what_is_left_of_a_batch_returns_from_a_dead_worker,
                 a_worker_that_leaves_gives_a_batch_back,

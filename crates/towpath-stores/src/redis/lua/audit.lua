@@ -74,9 +74,14 @@ local function look_at(id, body, note)
   end
 end
 
+-- Each message in a pack may be in another one, and to look at it is to read that.
+local IN_PACKS_MAX = 100
 local scanned, goes_on = 0, { cursor, skip, hash }
 while goes_on and scanned < max do
   local place, first, here = unpack(goes_on)
+  if here == 'B' then
+    max = math.min(max, scanned + IN_PACKS_MAX)
+  end
   local found = call('HSCAN', P .. here, place, 'COUNT', max - scanned)
   local pairs_of = found[2]
   goes_on = found[1] ~= '0' and { found[1], 0, here } or here == 'b' and { '0', 0, 'B' }

@@ -14,6 +14,10 @@ for i = 5, #ARGV do
   if held and string.sub(held, 1, 20) == claims .. incarnation and string.sub(held, 29, 36) == NONE then
     body_of(id) -- Which has it stand for itself.
     held = call('HGET', P .. 'h', id)
+  else
+    held = false
+  end
+  if held then
     call('HSET', P .. 'h', id, string.sub(held, 1, 28) .. now8 .. string.sub(held, 37))
   end
 end

@@ -46,7 +46,9 @@ local function is_stale(stale, id)
   if call('HINCRBY', stale, id, -1) == 0 then
     call('HDEL', stale, id)
   end
-  call('HINCRBY', stale, 'n', -1)
+  if call('HINCRBY', stale, 'n', -1) == 0 then
+    call('DEL', stale)
+  end
   return true
 end
 
@@ -68,16 +70,16 @@ local function trim(queue, task, line, priority)
   end
   for _ = 1, 1000 do
     local head = call('LINDEX', list, 0)
-    if not head then
-      emptied(queue, task, line, priority)
-      return
-    elseif is_apart(head) then
+    if head and is_apart(head) then
       open_head(list, inside)
-    elseif not is_stale(stale, string.sub(head, 12)) then
-      return
-    else
+    elseif head and is_stale(stale, string.sub(head, 12)) then
       call('LPOP', list)
+    else
+      break
     end
+  end
+  if call('EXISTS', list) == 0 then
+    emptied(queue, task, line, priority)
   end
 end
 

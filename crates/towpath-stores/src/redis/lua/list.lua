@@ -10,10 +10,14 @@ local function add(id, priority)
   ids[#ids + 1], priorities[#priorities + 1] = id, priority or ''
 end
 
--- The elements after a rank, those of the messages in packs among them.
+-- The elements after a rank, those of the messages in packs among them, until there are more than there is room
+-- for; and of how many that were found they are.
 local function one_by_one(found, rank)
   local elements = {}
-  for _, element in ipairs(found) do
+  for i, element in ipairs(found) do
+    if #elements > limit - #ids then
+      return elements, i - 1
+    end
     if string.byte(element, 11) ~= IN_PACK then
       elements[#elements + 1] = element
     else
@@ -25,7 +29,7 @@ local function one_by_one(found, rank)
       end
     end
   end
-  return elements
+  return elements, #found
 end
 
 -- Adds the messages of one list from a place on; answers the rank of the last that was looked at when
@@ -37,7 +41,7 @@ local function add_list(list, first, priority, rank)
     if #found == 0 then
       return
     end
-    local elements = one_by_one(found, rank)
+    local elements, count = one_by_one(found, rank)
     for i, element in ipairs(elements) do
       last[string.sub(element, 12)] = i
     end
@@ -50,7 +54,7 @@ local function add_list(list, first, priority, rank)
       end
       rank = string.sub(element, 1, 10)
     end
-    first = first + #found
+    first = first + count
   end
 end
 
@@ -123,9 +127,15 @@ end
 local function in_hand(incarnation)
   local held = {}
   for _, one in ipairs(call('SMEMBERS', P .. 'w' .. incarnation)) do
-    local ids = #one == PACK and members(call('HGET', P .. 'K', one) or '') or { one }
-    for _, id in ipairs(ids) do
-      held[#held + 1] = id
+    local all = #one == PACK and members(call('HGET', P .. 'K', one) or '') or {}
+    local notes = #all > 0 and call('HMGET', P .. 'B', unpack(all)) or {}
+    for i, id in ipairs(all) do
+      if notes[i] and string.sub(notes[i], 1, PACK) == one then
+        held[#held + 1] = id
+      end
+    end
+    if #one ~= PACK then
+      held[#held + 1] = one
     end
   end
   return held

@@ -5,14 +5,16 @@ local function body_in(note, id)
   local pack = string.sub(note, 1, PACK)
   if not contents[pack] then
     local content = call('HGET', P .. 'K', pack) or ''
-    local ids = members(content)
-    local bodies = bodies_in(content, #ids)
-    contents[pack] = {}
-    for i, member in ipairs(ids) do
-      contents[pack][member] = bodies[i] .. string.sub(note, 13, 20)
+    local starts, ids = {}, members(content)
+    local at = 4 + 16 * #ids
+    for _, member in ipairs(ids) do
+      starts[member] = at
+      at = at + 4 + struct.unpack('>I4', content, at)
     end
+    contents[pack] = { content = content, starts = starts }
   end
-  return contents[pack][id]
+  local content, at = contents[pack].content, contents[pack].starts[id]
+  return at and string.sub(content, at + 4, at + 3 + struct.unpack('>I4', content, at)) .. string.sub(note, 13, 20)
 end
 
 -- Who holds a message, or false.
@@ -41,7 +43,8 @@ local function melt(pack)
   local notes, dones = call('HMGET', P .. 'B', unpack(all)), call('HMGET', P .. 'f', unpack(all))
   local ids, own_bodies, running, held_pairs, waits, submitted8 = {}, {}, {}, {}, false, nil
   for i, id in ipairs(all) do
-    if notes[i] then
+    -- An id that was deleted may have come again, in another pack.
+    if notes[i] and string.sub(notes[i], 1, PACK) == pack then
       ids[#ids + 1], own_bodies[#own_bodies + 1] = id, bodies[i]
       submitted8 = string.sub(notes[i], 13, 20)
       waits = waits or not held and not dones[i]

@@ -45,7 +45,7 @@ local function pick(sources, window)
       -- What was picked before has been judged, so the pack may become the head of its list.
       call('LTRIM', source.list, source.taken + source.next - 1, -1)
       open_head(source.list, source.inside)
-      source.window, source.next, source.taken, source.is_cut = {}, 1, 0, true
+      source.window, source.next, source.taken = {}, 1, 0
     else
       source.next = source.next + 1
       picks[#picks + 1] = { source = source, element = element, id = string.sub(element, 12) }
@@ -142,7 +142,7 @@ local function drain(queue, priority, sources, want)
   end
   for _, source in ipairs(sources) do
     local gone = source.taken + source.next - 1
-    if gone > 0 or source.is_cut then
+    if gone > 0 or #source.window == 0 then
       call('LTRIM', source.list, gone, -1)
       if call('EXISTS', source.list) == 0 then
         emptied(queue, source.task, source.line, priority)

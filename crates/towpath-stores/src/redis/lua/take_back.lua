@@ -27,10 +27,11 @@ local function take_back(incarnation, max, with)
   for _, message in ipairs(messages) do
     with(message, name, (struct.unpack('>i8', message.held, 29)))
   end
-  if #ids < max then
-    call('SREM', P .. 'n', incarnation)
-    call('SREM', P .. 'nl', incarnation)
+  if call('EXISTS', P .. 'w' .. incarnation) == 1 then
+    return 0
   end
+  call('SREM', P .. 'n', incarnation)
+  call('SREM', P .. 'nl', incarnation)
   return max - #ids
 end
 

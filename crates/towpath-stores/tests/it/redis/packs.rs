@@ -3,8 +3,12 @@
 use std::time::Duration;
 
 use towpath_core::message::Start;
-use towpath_core::store::{Retention, Settle, SettleRequest, StoredResult, Verdict};
-use towpath_core::{Draft, IncarnationId, Message, MessageId, Options, Store, Timestamp, limits};
+use towpath_core::store::{
+    Extend, LeaseKeeper as _, Retention, Settle, SettleRequest, StoredResult, Verdict,
+};
+use towpath_core::{
+    Draft, IncarnationId, Message, MessageId, Options, Store, Timestamp, Token, limits,
+};
 use towpath_servers::RedisServer;
 use towpath_stores::redis::RedisStore;
 
@@ -92,6 +96,25 @@ async fn batches_that_came_and_went_leave_no_key_behind() {
     }
 }
 
+/// The last step that one call may take of those that were left was the last element: the line once kept its marks,
+/// and a claim looked for its head for ever.
+#[tokio::test]
+async fn a_line_that_is_empty_at_the_bound_of_a_call_is_left() {
+    let Some(server) = server() else { return };
+    let store = open(&server);
+    let worker = join(&store, Duration::from_secs(10)).await;
+    // 1,000 steps to the last element, with the packs that are opened on the way; and all around that.
+    for count in 985..997 {
+        let mut ids = submit_all(&store, (0..count).map(|_| draft()).collect()).await;
+        ids.reverse();
+        for answer in store.revoke(ids, false).await.unwrap() {
+            answer.unwrap();
+        }
+        assert_eq!(take(&store, worker, 10).await, []);
+        assert_eq!(keys(&server, "lpqrxX"), Vec::<String>::new(), "{count}");
+    }
+}
+
 /// What is alike and in a row is kept together; what has anything of its own is not.
 #[tokio::test]
 async fn only_plain_neighbours_are_kept_together() {
@@ -148,6 +171,17 @@ async fn bodies_that_somebody_deleted_stop_nobody_else() {
     assert_eq!(store.audit(None, 100).await.unwrap().mended, []);
     // And while it is in somebody's hands.
     command(&mut connect(&server), &["DEL", "{towpath:towpath}:K"]);
+    let mut keeper = store.lease_keeper().unwrap();
+    let started = [Token {
+        id: next[0],
+        claims: 1,
+    }];
+    let extend = Extend {
+        incarnation: worker,
+        lease: Duration::from_secs(10),
+        started: &started,
+    };
+    keeper.extend(extend).unwrap();
     store.leave(worker).await.unwrap();
     assert_eq!(store.counts().await.unwrap().running, 0);
 }
