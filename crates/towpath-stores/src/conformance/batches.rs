@@ -206,8 +206,16 @@ pub async fn windows_cut_through_batches(h: &Harness) {
         assert_eq!(listed(h, Section::Ready, limit).await, sent);
     }
     let worker = h.worker().await;
-    worker.claim(100, only("t")).await;
+    let claimed = worker.claim(100, only("t")).await;
+    worker.settle_all(successes(&claimed[20..21])).await;
+    // Each once, in whatever section.
+    let mut all = listed(h, Section::All, 500).await;
+    all.sort_unstable();
+    let ended = sent.remove(20);
     sent.sort_unstable();
+    let expected: Vec<MessageId> = sent.iter().copied().chain([ended]).collect();
+    assert_eq!(all.len(), expected.len());
+    assert!(expected.iter().all(|id| all.binary_search(id).is_ok()));
     for limit in [3, 50, 500] {
         let mut running = listed(h, Section::Running, limit).await;
         running.sort_unstable();

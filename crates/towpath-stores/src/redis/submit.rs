@@ -1,6 +1,7 @@
 //! Submit: accepts messages, by the line, and in each line those in packs that can be.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use redis::Value;
 use towpath_core::message::Start;
@@ -160,7 +161,7 @@ impl Shared {
         let mut group_of = HashMap::new();
         let mut later = Vec::new();
         for (place, (_, draft)) in drafts.iter().enumerate() {
-            if draft.start != Start::Now {
+            if !matches!(draft.start, Start::Now | Start::After(Duration::ZERO)) {
                 later.push((place, *draft));
                 continue;
             }

@@ -129,8 +129,9 @@ local function in_hand(incarnation)
   for _, one in ipairs(call('SMEMBERS', P .. 'w' .. incarnation)) do
     local all = #one == PACK and members(call('HGET', P .. 'K', one) or '') or {}
     local notes = #all > 0 and call('HMGET', P .. 'B', unpack(all)) or {}
+    local dones = #all > 0 and call('HMGET', P .. 'f', unpack(all)) or {}
     for i, id in ipairs(all) do
-      if notes[i] and string.sub(notes[i], 1, PACK) == one then
+      if notes[i] and string.sub(notes[i], 1, PACK) == one and not dones[i] then
         held[#held + 1] = id
       end
     end

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use towpath_core::message::Start;
-use towpath_core::store::{
-    Extend, LeaseKeeper as _, Retention, Settle, SettleRequest, StoredResult, Verdict,
-};
+use towpath_core::store::{Extend, Retention, Settle, SettleRequest, StoredResult, Verdict};
 use towpath_core::{
     Draft, IncarnationId, Message, MessageId, Options, Store, Timestamp, Token, limits,
 };
