@@ -1,11 +1,12 @@
 //! Messages that are kept together, as only the server's keys tell.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use towpath_core::message::Start;
 use towpath_core::store::{Extend, Retention, Settle, SettleRequest, StoredResult, Verdict};
 use towpath_core::{
-    Draft, IncarnationId, Message, MessageId, Options, Store, Timestamp, Token, limits,
+    Draft, IncarnationId, ManualClock, Message, MessageId, Options, Store, Timestamp, Token, limits,
 };
 use towpath_servers::RedisServer;
 use towpath_stores::redis::RedisStore;
@@ -182,4 +183,47 @@ async fn bodies_that_somebody_deleted_stop_nobody_else() {
     keeper.extend(extend).unwrap();
     store.leave(worker).await.unwrap();
     assert_eq!(store.counts().await.unwrap().running, 0);
+}
+
+/// A pack that is gone gives a rescue nothing to take back, and is no sign that nothing is left.
+#[tokio::test]
+async fn a_rescue_among_packs_that_somebody_deleted_takes_the_rest_back() {
+    let Some(server) = server() else { return };
+    let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_700_000_000_000)));
+    let store = RedisStore::open_with(&server.url().parse().unwrap(), clock.clone()).unwrap();
+    let worker = join(&store, Duration::from_secs(10)).await;
+    for _ in 0..20 {
+        submit_all(&store, vec![draft(), draft()]).await;
+    }
+    let whole = submit_all(&store, vec![draft()]).await;
+    assert_eq!(take(&store, worker, 100).await.len(), 41);
+    command(&mut connect(&server), &["DEL", "{towpath:towpath}:K"]);
+    clock.advance(Duration::from_secs(20));
+    // Which it looks at first is left to chance, so it looks as often as there are elements.
+    for _ in 0..21 {
+        store.rescue(7).await.unwrap();
+    }
+    let other = join(&store, Duration::from_secs(10)).await;
+    let again = take(&store, other, 10).await;
+    assert_eq!(again.iter().map(|m| m.id).collect::<Vec<_>>(), whole);
+    assert_eq!(store.counts().await.unwrap().running, 1);
+}
+
+/// Each message may be in a pack of its own, which is read to look at it: so a step looks at few.
+#[tokio::test]
+async fn a_step_of_an_audit_looks_at_few_messages_in_packs() {
+    let Some(server) = server() else { return };
+    let store = open(&server);
+    submit_all(&store, (0..350).map(|_| draft()).collect()).await;
+    let (mut scanned, mut after) = (0, None);
+    loop {
+        let step = store.audit(after, 1_000).await.unwrap();
+        assert!(step.scanned <= 100, "{}", step.scanned);
+        scanned += step.scanned;
+        after = step.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(scanned, 350);
 }
