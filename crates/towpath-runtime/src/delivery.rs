@@ -195,6 +195,7 @@ impl Feed {
                 .claim(Claim {
                     incarnation,
                     max,
+                    enough: max,
                     selection,
                     turn,
                 })

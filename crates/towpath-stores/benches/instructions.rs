@@ -201,6 +201,7 @@ impl Bench {
         Claim {
             incarnation: self.incarnation,
             max,
+            enough: max,
             selection: self.selection.clone(),
             turn: self.turn,
         }

@@ -19,6 +19,8 @@
 pub mod conformance;
 #[cfg(feature = "conformance")]
 pub mod faulty;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod gather;
 pub mod memory;
 #[cfg(feature = "postgres")]
 pub mod postgres;

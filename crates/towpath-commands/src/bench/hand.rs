@@ -43,6 +43,7 @@ impl Hand {
         Claim {
             incarnation: self.incarnation,
             max,
+            enough: max,
             selection: self.selection.clone(),
             turn: 0,
         }

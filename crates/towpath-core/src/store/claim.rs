@@ -35,6 +35,9 @@ pub struct Claim {
     pub incarnation: IncarnationId,
     /// At most that many.
     pub max: usize,
+    /// From so many on the store may stop although more are ready, where that is less work: at 1 or more. Fewer than
+    /// that say that no more are, unless the claim was cut short.
+    pub enough: usize,
     /// Which ones.
     pub selection: Arc<Selection>,
     /// Grows by one with every claim of a worker; with [`Selection::Any`] it says which queue

@@ -1,7 +1,10 @@
 //! Settles what has ended and claims what there is room for, in one step of the store.
 //!
 //! One loop per mechanism. While a step is under way slots go on with what waits in the inbox, and
-//! what ends meanwhile makes the next batch: the busier the worker, the larger its batches.
+//! what ends meanwhile makes the next batch: the busier the worker, the larger its batches. Once a good
+//! part of what is in hand has ended, a second step begins beside the first, so that the store is at work while
+//! its answers are read. And while enough waits for all slots a step waits a millisecond for more to end, for
+//! to a store on a server a step costs much, and a message in it little.
 //!
 //! **Prefetch** is what is claimed beyond the slots. It follows the pace: as much as the slots got
 //! through in the last 50 ms, at most `prefetch`. Slow tasks are claimed one per free slot, and
@@ -11,13 +14,11 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use towpath_core::store::{
-    Claim, Selection, Settle, SettleRequest, Settled, Standing, Topic, Verdict, Watch,
-};
+use towpath_core::store::{Claim, Selection, Settle, Settled, Standing, Topic, Verdict, Watch};
 use towpath_core::{
     AttemptError, Error, FailReason, Kind, Message, MessageId, Record, Result, limits,
 };
@@ -25,9 +26,11 @@ use towpath_core::{
 use super::doubt::{Doubt, give_back_unknown};
 use super::finished::{After, End, Finished, Following, Hook, Hooks};
 use super::inbox::Claimed;
+use super::pace::Pace;
 use super::pool::Pool;
 use super::probe::Probe;
 use super::shutdown::{Phase, Phases};
+use super::step::{Done, Step, exchange};
 use super::tenancy::Tenancy;
 use super::tenure::Tenure;
 use crate::app::Shared;
@@ -35,8 +38,14 @@ use crate::locks::Links;
 
 /// How far ahead of the slots to claim.
 const AHEAD: Duration = Duration::from_millis(50);
+/// How long a step waits for more to end, while the slots have enough to do.
+const LINGER: Duration = Duration::from_millis(1);
+/// For how long they have to have, at their pace: a timer of a millisecond may take two.
+const STOCK: Duration = Duration::from_millis(3);
 /// Most attempts settled in one step.
 const SETTLE_MAX: usize = 4_096;
+/// Most steps under way at a time: while the answer to one is read, the store has the other.
+const STEPS: usize = 2;
 
 /// The loop that settles and claims for one pool.
 pub(crate) struct Exchange {
@@ -48,6 +57,9 @@ pub(crate) struct Exchange {
     selection: Arc<Selection>,
     prefetch: usize,
     watch: Box<dyn Watch>,
+    /// The steps under way. One of them may claim: what the next asks for depends on what came.
+    steps: JoinSet<Done>,
+    claiming: bool,
     /// Nothing was left to claim the last time, and nobody has rung since.
     idle: bool,
     turn: u64,
@@ -82,6 +94,8 @@ impl Exchange {
             selection,
             prefetch,
             watch,
+            steps: JoinSet::new(),
+            claiming: false,
             idle: false,
             turn: 0,
             pace: Pace::new(),
@@ -102,21 +116,120 @@ impl Exchange {
         while self.phases.current() == Phase::Running {
             let tenure = self.tenancy.current();
             if tenure.is_lost() {
+                self.finish_steps().await;
                 self.forget_lost().await;
                 continue;
             }
             if self.doubt.is_due() {
+                self.finish_steps().await;
                 self.look_for_unknown(&tenure).await;
             }
-            let ended = self.take_ended();
-            let claim = self.claim(&tenure);
-            if ended.is_empty() && claim.is_none() {
+            if self.steps.is_empty() {
+                self.linger(&tenure).await;
+            }
+            if !self.begin(&tenure) {
                 self.wait(&tenure).await;
-            } else {
-                self.step(&tenure, ended, claim).await;
             }
         }
         self.end().await;
+    }
+
+    /// Begins a step, if one may be and there is something to do.
+    fn begin(&mut self, tenure: &Arc<Tenure>) -> bool {
+        let worthwhile = match self.steps.len() {
+            0 => 1,
+            STEPS.. => return false,
+            _ => self.large(),
+        };
+        let room = self.room(tenure);
+        if self.pool.ended() < worthwhile && room < worthwhile {
+            return false;
+        }
+        let ended = self.take_ended();
+        self.pace.note(ended.len());
+        let (items, afters) = self.sort(tenure, ended);
+        // What has ended makes room.
+        let claim = self.claim(tenure);
+        if items.is_empty() && claim.is_none() {
+            return false;
+        }
+        self.send(tenure, items, afters, claim);
+        true
+    }
+
+    /// So many ended messages, or so much room, are worth a step, whatever is under way.
+    fn large(&self) -> usize {
+        (self.pool.capacity() + self.prefetch).div_ceil(4)
+    }
+
+    fn send(
+        &mut self,
+        tenure: &Arc<Tenure>,
+        items: Vec<Settle>,
+        afters: Vec<Following>,
+        claim: Option<Claim>,
+    ) {
+        let step = Step {
+            tenure: tenure.clone(),
+            enough: claim.as_ref().map(|claim| claim.enough),
+            afters,
+        };
+        let (shared, incarnation) = (self.shared.clone(), tenure.id);
+        self.steps.spawn(async move {
+            let answer = exchange(&shared, incarnation, items, claim).await;
+            Done { step, answer }
+        });
+    }
+
+    /// Settles these by a step of their own.
+    async fn step(&mut self, tenure: &Arc<Tenure>, ended: Vec<Finished>) {
+        let (items, afters) = self.sort(tenure, ended);
+        if !items.is_empty() {
+            self.send(tenure, items, afters, None);
+            self.finish_steps().await;
+        }
+    }
+
+    async fn finish_steps(&mut self) {
+        while let Some(done) = self.steps.join_next().await {
+            self.finish(done).await;
+        }
+    }
+
+    /// Passes on what came of a step.
+    async fn finish(&mut self, done: Result<Done, tokio::task::JoinError>) {
+        let Done { step, answer } = match done {
+            Ok(done) => done,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // The runtime ends, and this with it.
+            Err(_) => return,
+        };
+        let Step {
+            tenure,
+            enough,
+            afters,
+        } = step;
+        self.claiming &= enough.is_none();
+        match answer {
+            Ok(Settled {
+                items: answers,
+                claimed,
+            }) => {
+                if let Some(enough) = enough {
+                    self.idle = claimed.len() < enough && !is_cut_short(&claimed);
+                }
+                self.take_in(&tenure, claimed);
+                self.conclude(&tenure, answers, afters).await;
+            }
+            Err((error, unsettled)) => {
+                self.shared
+                    .report(&error.clone().about("settling and claiming"));
+                if enough.is_some() && error.is_transient() {
+                    self.doubt.raise();
+                }
+                self.again(&tenure, unsettled, afters, &error).await;
+            }
+        }
     }
 
     /// Gives back what a claim handed out whose answer was lost. Nothing is being claimed or settled here
@@ -141,6 +254,20 @@ impl Exchange {
         }
     }
 
+    /// Lets more end before the next step, if no slot can run out of messages meanwhile.
+    async fn linger(&mut self, tenure: &Tenure) {
+        if self.pool.inbox.len() < self.pool.capacity() + self.pace.within(STOCK) {
+            return;
+        }
+        let (pool, large) = (self.pool.clone(), self.large());
+        tokio::select! {
+            () = pool.until_ended(large) => {}
+            () = tokio::time::sleep(LINGER) => {}
+            () = tenure.until_lost() => {}
+            () = self.phases.reached(Phase::Stopping) => {}
+        }
+    }
+
     fn take_ended(&mut self) -> Vec<Finished> {
         let mut ended = Vec::new();
         while ended.len() < SETTLE_MAX
@@ -148,92 +275,65 @@ impl Exchange {
         {
             ended.push(one);
         }
-        self.pool.let_go(ended.iter().map(|one| one.token));
+        self.pool.taken(&ended);
         ended
     }
 
-    /// What to claim now, if there is room and there may be work.
-    fn claim(&mut self, tenure: &Arc<Tenure>) -> Option<Claim> {
+    /// How many messages there is room for now, where there may be work.
+    fn room(&self, tenure: &Tenure) -> usize {
         let capacity = self.pool.capacity();
-        if self.idle || capacity == 0 || !tenure.may_start() {
-            return None;
+        if self.idle || self.claiming || capacity == 0 || !tenure.may_start() {
+            return 0;
         }
         let ahead = if self.alone.is_empty() {
-            self.pace.ahead(self.prefetch)
+            self.pace.within(AHEAD).min(self.prefetch)
         } else {
             0
         };
-        let max = (capacity + ahead)
-            .saturating_sub(self.pool.in_hand())
-            .min(limits::BATCH);
+        let taken = self.pool.in_hand();
+        (capacity + ahead).saturating_sub(taken).min(limits::BATCH)
+    }
+
+    /// What to claim now.
+    fn claim(&mut self, tenure: &Tenure) -> Option<Claim> {
+        let max = self.room(tenure);
         if max == 0 {
             return None;
         }
         self.turn += 1;
+        self.claiming = true;
         self.probed = self.probe.asked();
-        let selection = self.selection.clone();
         Some(Claim {
             incarnation: tenure.id,
             max,
-            selection,
+            enough: max.div_ceil(2),
+            selection: self.selection.clone(),
             turn: self.turn,
         })
     }
 
     /// Waits for anything that gives the loop something to do.
     async fn wait(&mut self, tenure: &Arc<Tenure>) {
-        if self.idle && self.pool.in_hand() == 0 {
+        if self.idle && self.steps.is_empty() && self.pool.in_hand() == 0 {
             self.probe.answer(self.probed);
         }
         let fallback = self.shared.store.capabilities().fallback_poll;
         let fallback = fallback.mul_f64(0.75 + 0.5 * fastrand::f64());
-        let mut first = None;
-        let probe = self.probe.clone();
+        let (pool, probe) = (self.pool.clone(), self.probe.clone());
+        let worthwhile = match self.steps.len() {
+            0 => Some(1),
+            STEPS.. => None,
+            _ => Some(self.large()),
+        };
         tokio::select! {
-            one = self.ended.recv() => first = one,
+            Some(done) = self.steps.join_next() => self.finish(done).await,
+            () = pool.until_ended(worthwhile.unwrap_or(usize::MAX)) => {}
             () = self.watch.changed(), if self.idle => self.idle = false,
             () = probe.asked_after(self.probed), if self.idle => self.idle = false,
             () = tokio::time::sleep(fallback) => self.idle = false,
             () = tenure.until_lost() => {}
             () = self.phases.reached(Phase::Stopping) => {}
             Some(hook) = self.hooks.join_next() => self.hook_ended(hook),
-        }
-        if let Some(first) = first {
-            self.pool.let_go([first.token]);
-            let mut ended = vec![first];
-            ended.append(&mut self.take_ended());
-            let claim = self.claim(tenure);
-            self.step(tenure, ended, claim).await;
-        }
-    }
-
-    /// One step of the store: settles, claims, and passes on what came of it.
-    async fn step(&mut self, tenure: &Arc<Tenure>, ended: Vec<Finished>, claim: Option<Claim>) {
-        self.pace.note(ended.len());
-        let (items, afters) = self.sort(tenure, ended);
-        if items.is_empty() && claim.is_none() {
-            return;
-        }
-        let asked = claim.as_ref().map(|claim| claim.max);
-        match self.settle(tenure, items, claim).await {
-            Ok(Settled {
-                items: answers,
-                claimed,
-            }) => {
-                if let Some(asked) = asked {
-                    self.idle = claimed.len() < asked && !is_cut_short(&claimed);
-                }
-                self.take_in(tenure, claimed);
-                self.conclude(tenure, answers, afters).await;
-            }
-            Err((error, unsettled)) => {
-                self.shared
-                    .report(&error.clone().about("settling and claiming"));
-                if asked.is_some() && error.is_transient() {
-                    self.doubt.raise();
-                }
-                self.again(tenure, unsettled, afters, &error).await;
-            }
         }
     }
 
@@ -269,41 +369,6 @@ impl Exchange {
             }
         }
         (items, afters)
-    }
-
-    async fn settle(
-        &mut self,
-        tenure: &Arc<Tenure>,
-        items: Vec<Settle>,
-        claim: Option<Claim>,
-    ) -> Result<Settled, (Error, Vec<Settle>)> {
-        self.shared.metrics.exchanges(1);
-        if items.is_empty()
-            && let Some(claim) = claim
-        {
-            let claimed = self
-                .shared
-                .store
-                .claim(claim)
-                .await
-                .map_err(|e| (e, Vec::new()))?;
-            return Ok(Settled {
-                items: Vec::new(),
-                claimed,
-            });
-        }
-        // Kept for a second try; payloads are shared, not copied.
-        let kept = items.clone();
-        let request = SettleRequest {
-            incarnation: tenure.id,
-            items,
-            claim,
-        };
-        self.shared
-            .store
-            .settle(request)
-            .await
-            .map_err(|error| (error, kept))
     }
 
     /// What was claimed belongs to the incarnation that claimed it, whatever has become of that.
@@ -377,7 +442,8 @@ impl Exchange {
             verdict,
             unlock: Vec::new(),
         };
-        if let Err((error, _)) = self.settle(tenure, vec![settle], None).await {
+        let answer = exchange(&self.shared, tenure.id, vec![settle], None).await;
+        if let Err((error, _)) = answer {
             self.shared.report(&error);
         }
     }
@@ -428,7 +494,7 @@ impl Exchange {
         while !items.is_empty() && !tenure.is_lost() {
             tokio::time::sleep(wait.mul_f64(0.5 + fastrand::f64())).await;
             wait = (wait * 2).min(Duration::from_secs(1));
-            match self.settle(tenure, items, None).await {
+            match exchange(&self.shared, tenure.id, items, None).await {
                 Ok(Settled { items: answers, .. }) => {
                     return self.conclude(tenure, answers, afters).await;
                 }
@@ -458,33 +524,28 @@ impl Exchange {
         self.alone.clear();
         self.shared.metrics.lease_lost(dropped.len() as u64);
         let (tenancy, phases) = (self.tenancy.clone(), self.phases.clone());
-        let mut lost = None;
+        let pool = self.pool.clone();
         tokio::select! {
             _ = tenancy.good() => self.idle = false,
-            one = self.ended.recv() => lost = one,
+            () = pool.until_ended(1) => {
+                let (tenure, lost) = (self.tenancy.current(), self.take_ended());
+                // No other incarnation may have begun yet: then these ends are refused here, unasked.
+                let (refused, _) = self.sort(&tenure, lost);
+                self.shared.metrics.lease_lost(refused.len() as u64);
+            }
             () = phases.reached(Phase::Stopping) => {}
-        }
-        if let Some(lost) = lost {
-            self.pool.let_go([lost.token]);
-            let tenure = self.tenancy.current();
-            // No other incarnation may have begun yet: then its end is refused here, unasked.
-            let (refused, _) = self.sort(&tenure, vec![lost]);
-            self.shared.metrics.lease_lost(refused.len() as u64);
         }
     }
 
     /// Gives back what waits, settles what still ends, and lets the hooks finish.
     async fn end(mut self) {
         let tenure = self.tenancy.current();
+        self.finish_steps().await;
         self.release_waiting(&tenure).await;
         while self.pool.in_hand() > 0 {
-            let Some(first) = self.ended.recv().await else {
-                break;
-            };
-            self.pool.let_go([first.token]);
-            let mut ended = vec![first];
-            ended.append(&mut self.take_ended());
-            self.step(&tenure, ended, None).await;
+            self.pool.until_ended(1).await;
+            let ended = self.take_ended();
+            self.step(&tenure, ended).await;
         }
         self.pool.inbox.close();
         let hooks = async { while self.hooks.join_next().await.is_some() {} };
@@ -520,7 +581,7 @@ impl Exchange {
         };
         let released: Vec<_> = waiting.into_iter().map(release).collect();
         if !released.is_empty() {
-            self.step(tenure, released, None).await;
+            self.step(tenure, released).await;
         }
     }
 }
@@ -536,38 +597,4 @@ fn is_cut_short(claimed: &[Message]) -> bool {
     let bytes: usize = claimed.iter().map(|message| message.payload.len()).sum();
     let alone = claimed.first().is_some_and(|m| m.counters.claimed_alone());
     alone || bytes >= limits::CLAIM_BYTES
-}
-
-/// How fast attempts end, smoothed.
-struct Pace {
-    per_second: f64,
-    noted: Instant,
-}
-
-impl Pace {
-    fn new() -> Self {
-        Self {
-            per_second: 0.0,
-            noted: Instant::now(),
-        }
-    }
-
-    fn note(&mut self, ended: usize) {
-        let elapsed = self.noted.elapsed().as_secs_f64().max(1e-6);
-        self.noted = Instant::now();
-        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-        let sample = ended as f64 / elapsed;
-        self.per_second = 0.7 * self.per_second + 0.3 * sample;
-    }
-
-    /// How many messages to hold beyond the slots, at most `limit`.
-    fn ahead(&self, limit: usize) -> usize {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "saturates at 0 and usize::MAX"
-        )]
-        let ahead = (self.per_second * AHEAD.as_secs_f64()) as usize;
-        ahead.min(limit)
-    }
 }

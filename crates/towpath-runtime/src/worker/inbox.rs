@@ -43,6 +43,11 @@ impl Inbox {
         self.filled.add_permits(added);
     }
 
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.queue().len()
+    }
+
     /// The next message; `None` once the inbox is closed and empty.
     pub(crate) async fn pop(&self) -> Option<Claimed> {
         loop {

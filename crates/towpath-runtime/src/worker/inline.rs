@@ -38,6 +38,7 @@ pub(crate) async fn run_ready(shared: Arc<Shared>, max: usize) -> Result<usize> 
         let claim = Claim {
             incarnation,
             max: 1,
+            enough: 1,
             selection,
             turn: ran as u64,
         };

@@ -1,10 +1,10 @@
 //! The slots of one mechanism: each runs one attempt after the other.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use towpath_core::store::{Settle, Verdict};
 use towpath_core::{Mechanism, Token};
 use tracing::Instrument as _;
@@ -30,6 +30,10 @@ pub(crate) struct Pool {
     /// All messages that were ever claimed for it.
     taken_in: AtomicU64,
     finished: mpsc::UnboundedSender<Finished>,
+    /// How many have ended that the exchange has not taken, from how many on it wants to be told, and how it is.
+    ended: AtomicUsize,
+    wanted: AtomicUsize,
+    enough_ended: Notify,
 }
 
 impl Pool {
@@ -51,6 +55,9 @@ impl Pool {
             in_hand,
             taken_in,
             finished,
+            ended: AtomicUsize::new(0),
+            wanted: AtomicUsize::new(1),
+            enough_ended: Notify::new(),
         };
         (Arc::new(pool), ended)
     }
@@ -87,7 +94,27 @@ impl Pool {
         self.inbox.push(claimed);
     }
 
-    /// Messages have left: their end was taken in.
+    /// How many have ended and were not taken yet.
+    pub(crate) fn ended(&self) -> usize {
+        self.ended.load(Ordering::SeqCst)
+    }
+
+    /// The exchange has taken these ends: what they were of is no longer in hand.
+    pub(super) fn taken(&self, ended: &[Finished]) {
+        self.ended.fetch_sub(ended.len(), Ordering::SeqCst);
+        self.let_go(ended.iter().map(|one| one.token));
+    }
+
+    /// Waits until so many have ended that were not taken yet. For the exchange alone.
+    pub(crate) async fn until_ended(&self, count: usize) {
+        // Each side writes, then reads what the other has written: so at least one sees both.
+        self.wanted.store(count, Ordering::SeqCst);
+        while self.ended() < count {
+            self.enough_ended.notified().await;
+        }
+    }
+
+    /// Messages have left, run or not.
     pub(crate) fn let_go(&self, gone: impl IntoIterator<Item = Token>) {
         let mut known = self.known();
         for token in gone {
@@ -115,8 +142,13 @@ impl Pool {
                 return;
             };
             let finished = self.run(claimed, &mut thread).await;
+            // Counted first, so that the count is never below what can be taken.
+            let ended = self.ended.fetch_add(1, Ordering::SeqCst) + 1;
             // The receiver is the exchange; once it is gone nobody is left to be told.
             let _ = self.finished.send(finished);
+            if ended >= self.wanted.load(Ordering::SeqCst) {
+                self.enough_ended.notify_one();
+            }
         }
     }
 

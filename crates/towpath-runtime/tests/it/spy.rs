@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use towpath_core::message::Record;
 use towpath_core::store::{
     Answer, Audit, Brief, Capabilities, Claim, Cursor, Finding, KvStore, LeaseKeeper, List,
@@ -28,6 +28,11 @@ pub(crate) struct Spy {
     pub(crate) errors: Mutex<Vec<Error>>,
     /// Told of every step of an audit.
     pub(crate) audited: Notify,
+    /// How many settles are under way, and one more of them each time.
+    pub(crate) settling: AtomicUsize,
+    pub(crate) settle_begun: Notify,
+    /// Without a permit a settle waits.
+    pub(crate) gate: Semaphore,
 }
 
 impl Spy {
@@ -39,6 +44,9 @@ impl Spy {
             looked_at: AtomicUsize::new(0),
             errors: Mutex::default(),
             audited: Notify::new(),
+            settling: AtomicUsize::new(0),
+            settle_begun: Notify::new(),
+            gate: Semaphore::new(1_000),
         });
         let stage = Stage::new(spy.clone(), clock).await;
         (spy, stage)
@@ -75,6 +83,17 @@ impl Store for Spy {
         self.look(self.inner.results(ids, take))
     }
 
+    fn settle(&self, request: SettleRequest) -> Answer<'_, Settled> {
+        Box::pin(async move {
+            self.settling.fetch_add(1, Ordering::SeqCst);
+            self.settle_begun.notify_one();
+            let _passed = self.gate.acquire().await;
+            let settled = self.inner.settle(request).await;
+            self.settling.fetch_sub(1, Ordering::SeqCst);
+            settled
+        })
+    }
+
     delegate! {
         url() -> String;
         capabilities() -> Capabilities;
@@ -83,7 +102,6 @@ impl Store for Spy {
         join(card: WorkerCard, lease: Duration) -> Answer<'_, ()>;
         leave(incarnation: IncarnationId) -> Answer<'_, ()>;
         claim(claim: Claim) -> Answer<'_, Vec<Message>>;
-        settle(request: SettleRequest) -> Answer<'_, Settled>;
         note(incarnation: IncarnationId, token: Token, note: Note) -> Answer<'_, ()>;
         standing(incarnation: IncarnationId, tokens: Vec<Token>) -> Answer<'_, Vec<Standing>>;
         lease_keeper() -> Result<Box<dyn LeaseKeeper>>;

@@ -111,6 +111,7 @@ impl Stage {
         let claim = Claim {
             incarnation: self.incarnation,
             max: limits::BATCH,
+            enough: limits::BATCH,
             selection: Arc::new(Selection::Any {
                 tasks: vec![draft().task],
             }),

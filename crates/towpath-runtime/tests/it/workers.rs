@@ -1,5 +1,6 @@
 //! Workers as a whole: order, backlog, stopping, revoking, lost leases, unknown tasks.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
@@ -470,6 +471,51 @@ async fn a_worker_audits_the_store_at_an_interval() {
             .await
             .unwrap();
     }
+    worker.stop().await.unwrap();
+}
+
+/// While the store is at one step what ends meanwhile makes a second, and never a third.
+#[tokio::test]
+async fn two_steps_are_under_way_at_most() {
+    let (spy, stage) = crate::spy::Spy::on_stage().await;
+    let (running, open) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let held = (running.clone(), open.clone());
+    let wait = task("wait", move |(): (), _| {
+        let (running, open) = held.clone();
+        async move {
+            running.add_permits(1);
+            open.acquire().await.unwrap().forget();
+            Ok(())
+        }
+    });
+    let drafts = (0..12).map(|_| draft_of(&wait, &()).unwrap()).collect();
+    let app = App::new(spy.clone()).task(wait);
+    app.broker().submit_many(drafts).await.unwrap();
+    let worker = app.worker().concurrency(12).prefetch(0).start().await;
+    let worker = worker.unwrap();
+    let of = |count| tokio::time::timeout(SOON, running.acquire_many(count));
+    of(12).await.unwrap().unwrap().forget();
+    let gate = spy.gate.acquire_many(1_000).await.unwrap();
+    let mut seen = 0;
+    // One end makes a step; of twelve slots three ends make a second.
+    for (ends, steps) in [(1, 1), (3, 2)] {
+        open.add_permits(ends);
+        while seen < steps {
+            let begun = tokio::time::timeout(SOON, spy.settle_begun.notified());
+            begun.await.unwrap();
+            seen = spy.settling.load(Ordering::SeqCst);
+        }
+        assert_eq!(seen, steps);
+    }
+    open.add_permits(8);
+    // The last attempt has ended once nothing runs.
+    while app.metrics().snapshot().running > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(spy.settling.load(Ordering::SeqCst), 2);
+    drop(gate);
+    tokio::time::timeout(SOON, worker.drained()).await.unwrap();
+    assert_eq!(stage.store().counts().await.unwrap().succeeded, 12);
     worker.stop().await.unwrap();
 }
 

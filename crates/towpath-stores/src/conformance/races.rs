@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 use towpath_core::store::{ResultRead, StoredResult};
-use towpath_core::{Kind, MessageId, Payload, Result, State, Store, limits};
+use towpath_core::{Draft, Kind, MessageId, Payload, Result, State, Store, limits};
 
 use super::words::{any, card, done, done_with, draft, drafts, fail, only};
 use super::{Harness, Worker};
@@ -108,6 +108,41 @@ pub async fn of_many_submits_of_one_id_one_is_accepted(h: &Harness) {
         assert_eq!(error.kind(), Kind::AlreadyExists);
     }
     assert_eq!(h.counts().await.ready, 1);
+}
+
+/// Callers of one handle, whose messages a store may write together.
+pub async fn of_many_who_submit_at_once_each_learns_of_its_own(h: &Harness) {
+    let (known, both) = (h.submit_one(draft("t")).await, draft("t"));
+    let mut callers = JoinSet::new();
+    for number in 0..24 {
+        let mut batch = drafts(number % 4 + 1);
+        if number % 3 == 0 {
+            batch.push(Draft {
+                id: known,
+                ..draft("t")
+            });
+        }
+        batch.insert(0, both.clone());
+        let store = h.store.clone();
+        callers.spawn(async move {
+            let ids: Vec<MessageId> = batch.iter().map(|draft| draft.id).collect();
+            (number, ids, store.submit(batch).await.unwrap())
+        });
+    }
+    let (mut new, mut first) = (1, 0);
+    for (number, ids, answers) in callers.join_all().await {
+        assert_eq!(answers.len(), ids.len());
+        first += accepted(&answers[..1]);
+        let own = number % 4 + 1;
+        assert_eq!(accepted(&answers[1..=own]), own);
+        new += own;
+        assert_eq!(accepted(&answers[own + 1..]), 0, "{known} was known");
+        for (id, answer) in ids.iter().zip(&answers) {
+            assert!(answer.is_ok() || [known, both.id].contains(id));
+        }
+    }
+    assert_eq!(first, 1);
+    assert_eq!(usize::try_from(h.counts().await.ready), Ok(new + 1));
 }
 
 pub async fn of_many_settles_of_one_token_one_is_accepted(h: &Harness) {

@@ -365,6 +365,7 @@ macro_rules! conformance_suite {
                 messages_that_come_and_go_are_each_run_once,
                 of_many_takers_one_gets_the_result,
                 of_many_submits_of_one_id_one_is_accepted,
+                of_many_who_submit_at_once_each_learns_of_its_own,
                 of_many_settles_of_one_token_one_is_accepted,
                 either_the_revocation_wins_or_the_success,
                 of_many_rescuers_each_message_is_returned_once,

@@ -33,6 +33,7 @@ impl Worker {
         Claim {
             incarnation: self.incarnation,
             max,
+            enough: max,
             selection: Arc::new(selection),
             turn: 0,
         }

@@ -128,6 +128,12 @@ impl Driver {
         answer.recv().ok()
     }
 
+    /// Begins something whose answers go ways of their own. Does nothing when the driver has ended.
+    pub(super) async fn begin(&self, job: impl FnOnce(Rc<Shop>) -> Future + Send + 'static) {
+        // Who waits for an answer learns from its way that there will be none.
+        let _ended = self.jobs.send(Box::new(job)).await;
+    }
+
     /// Has something done beside the verbs, for as long as the store is open.
     pub(super) fn attach(&self, job: impl FnOnce(Rc<Shop>) -> Future + Send + 'static) -> bool {
         self.jobs.try_send(Box::new(job)).is_ok()
@@ -186,7 +192,7 @@ impl Shop {
     }
 
     /// Does a verb, again if it has to be.
-    async fn attend<T>(&self, verb: impl AsyncFn(&Tx<'_>) -> Fallible<T>) -> Result<T> {
+    pub(super) async fn attend<T>(&self, verb: impl AsyncFn(&Tx<'_>) -> Fallible<T>) -> Result<T> {
         let url = &self.shared.place.url;
         let mut tries = 0;
         loop {

@@ -27,6 +27,7 @@ use super::{
     audit, brief, claim, counts, doctor, expire, get, lease, list, note, pause, promote, prune,
     remove, replay, requeue, rescue, results, revoke, settle, standing, submit, update, workers,
 };
+use crate::gather::Gather;
 
 /// The most connections of one handle, besides those of the heartbeat and of the listener: a verb takes one
 /// for a moment only, and more would only have the server switch between them. And the longest time of a
@@ -61,6 +62,8 @@ pub struct PostgresStore {
     shared: Arc<Shared>,
     /// Started by the first verb, taken when the store is closed.
     driver: Mutex<Option<Arc<Driver>>>,
+    /// Callers whose messages go out together.
+    gather: Arc<Gather<()>>,
     /// Whether somebody has begun to listen for other processes.
     listening: AtomicBool,
 }
@@ -185,6 +188,7 @@ impl PostgresStore {
                 closed: tokio::sync::watch::Sender::new(false),
             }),
             driver: Mutex::default(),
+            gather: Arc::new(Gather::new()),
             listening: AtomicBool::new(false),
         }
     }
@@ -268,7 +272,11 @@ impl Store for PostgresStore {
     // ---- queue ----
 
     fn submit(&self, drafts: Vec<Draft>) -> Answer<'_, Vec<Result<()>>> {
-        self.verb(async move |tx: &Tx<'_>| submit::submit(tx, &drafts).await)
+        Box::pin(async move {
+            let driver = self.driver()?;
+            let done = submit::gathered(&driver, &self.gather, drafts).await?;
+            done.unwrap_or_else(|| Err(self.shared.gone()))
+        })
     }
 
     fn join(&self, card: WorkerCard, lease: Duration) -> Answer<'_, ()> {

@@ -1,21 +1,67 @@
 //! Submit: accepts messages.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use towpath_core::{Draft, Error, Kind, Result, State};
 use uuid::Uuid;
 
 use super::bodies::{DraftColumns, sparse};
 use super::columns::Columns;
+use super::driver::{Driver, Shop};
 use super::error::Fallible;
 use super::moves::check_batch;
 use super::tx::Tx;
+use crate::gather::{Accepted, Gather, Group, Most};
 
 pub(super) const SUBMIT: &str =
     "SELECT * FROM submit_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
 
-pub(super) async fn submit(tx: &Tx<'_>, drafts: &[Draft]) -> Fallible<Vec<Result<()>>> {
+/// Of one transaction that serves several callers.
+const TOGETHER: Most = Most {
+    messages: 1_000,
+    bytes: 4 * 1024 * 1024,
+};
+
+/// Has messages accepted, those of many callers in one transaction. `None` when the driver has ended, or ends before.
+pub(super) async fn gathered(
+    driver: &Driver,
+    gather: &Arc<Gather<()>>,
+    drafts: Vec<Draft>,
+) -> Result<Option<Result<Accepted>>> {
     check_batch("submit", drafts.len())?;
+    let (answer, turn) = gather.bring((), drafts);
+    if let Some(mut turn) = turn {
+        let begun = driver.begin(move |shop| {
+            Box::pin(async move {
+                while let Some(group) = turn.next(TOGETHER) {
+                    serve(&shop, group).await;
+                }
+            })
+        });
+        begun.await;
+    }
+    Ok(answer.await.ok())
+}
+
+/// What cannot be accepted is told to him alone who has brought it: a transaction that fails leaves nothing, so the
+/// callers can be tried one by one.
+async fn serve(shop: &Shop, group: Group) {
+    let answers = shop.attend(async |tx: &Tx<'_>| submit(tx, group.drafts()).await);
+    let answers = answers.await;
+    let is_to_blame = |error: &Error| !error.is_transient();
+    if group.is_of_many() && answers.as_ref().is_err_and(is_to_blame) {
+        for alone in group.apart() {
+            let answers = shop.attend(async |tx: &Tx<'_>| submit(tx, alone.drafts()).await);
+            let answers = answers.await;
+            alone.answer(answers);
+        }
+    } else {
+        group.answer(answers);
+    }
+}
+
+pub(super) async fn submit(tx: &Tx<'_>, drafts: &[Draft]) -> Fallible<Accepted> {
     let lines = tx.lines_of(drafts).await?;
     let accepted = insert(tx, drafts, &lines).await?;
     tx.commit().await?;

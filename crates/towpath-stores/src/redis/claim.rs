@@ -18,9 +18,19 @@ pub(super) const CALL_MAX: usize = 1_000;
 /// A turn as large as a script counts exactly.
 const TURN_MAX: u64 = 1 << 50;
 
+/// What one call may hand out of what a claim wishes.
+pub(super) struct Wish {
+    pub(super) max: usize,
+    /// So many are enough, or all of them.
+    pub(super) enough: usize,
+    pub(super) bytes: usize,
+}
+
 /// The wish of a claim, as `lua/take.lua` reads it.
-pub(super) fn put_wish(call: &mut Call, claim: &Claim, max: usize, bytes: usize) {
-    call.count(max).count(bytes);
+pub(super) fn put_wish(call: &mut Call, claim: &Claim, wish: &Wish) {
+    call.count(wish.max)
+        .count(wish.enough.clamp(1, wish.max.max(1)))
+        .count(wish.bytes);
     let put_tasks = |call: &mut Call, tasks: &[TaskName]| {
         call.count(tasks.len());
         for task in tasks {
@@ -69,15 +79,18 @@ impl Shared {
         let max = claim.max.min(limits::BATCH);
         loop {
             let bytes: usize = messages.iter().map(|message| message.payload.len()).sum();
-            let wish = (max - messages.len()).min(CALL_MAX);
-            let more = limits::CLAIM_BYTES.saturating_sub(bytes);
-            if (wish == 0 || more == 0) && !messages.is_empty() {
+            let wish = Wish {
+                max: (max - messages.len()).min(CALL_MAX),
+                enough: claim.enough.saturating_sub(messages.len()),
+                bytes: limits::CLAIM_BYTES.saturating_sub(bytes),
+            };
+            if (wish.max == 0 || wish.bytes == 0) && !messages.is_empty() {
                 return Ok(());
             }
             let mut call = self.call_of(&CLAIM);
             call.bytes(claim.incarnation.as_bytes())
                 .number(millis(self.retention().dead));
-            put_wish(&mut call, claim, wish, more);
+            put_wish(&mut call, claim, &wish);
             let answer = self.call(call).await?;
             if matches!(answer, Value::Nil) {
                 if messages.is_empty() {
@@ -88,7 +101,7 @@ impl Shared {
             let got = self.read_claimed(&CLAIM, answer)?;
             let (count, alone) = (got.len(), got.iter().any(|m| m.counters.claimed_alone()));
             messages.extend(got);
-            if count < wish || alone || wish == 0 {
+            if count < wish.max || alone || wish.max == 0 {
                 return Ok(());
             }
         }

@@ -12,7 +12,7 @@ use towpath_core::{
 
 use super::attempts::put_error;
 use super::bytes::{millis, put_i64, put_short};
-use super::claim::{CALL_MAX, put_wish};
+use super::claim::{CALL_MAX, Wish, put_wish};
 use super::record::reason_letter;
 use super::reply;
 use super::script::{Call, SETTLE, SETTLE_LINKED};
@@ -102,8 +102,12 @@ impl Shared {
             match wanted.filter(|_| later.is_empty()) {
                 Some(claim) => {
                     call.text("+");
-                    let max = claim.max.min(CALL_MAX);
-                    put_wish(&mut call, claim, max, limits::CLAIM_BYTES);
+                    let wish = Wish {
+                        max: claim.max.min(CALL_MAX),
+                        enough: claim.enough,
+                        bytes: limits::CLAIM_BYTES,
+                    };
+                    put_wish(&mut call, claim, &wish);
                 }
                 None => {
                     call.text("");

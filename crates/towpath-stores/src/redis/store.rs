@@ -27,6 +27,8 @@ use super::nodes::Nodes;
 use super::reply::{self, Unexpected};
 use super::route::Route;
 use super::script::{Call, NOW, Script};
+use super::submit::Line;
+use crate::gather::Gather;
 
 /// A store on a Redis or Valkey server, shared by all who name the same server, database and namespace.
 ///
@@ -51,6 +53,8 @@ pub(super) struct Shared {
     driver: OnceLock<Driver>,
     starting: Mutex<()>,
     bells: Arc<Bells>,
+    /// Callers whose messages go out together.
+    pub(super) gather: Arc<Gather<Line>>,
     /// Of this handle alone, as the contract says.
     retention: Mutex<Retention>,
     closed: AtomicBool,
@@ -131,6 +135,7 @@ impl RedisStore {
                 driver: OnceLock::new(),
                 starting: Mutex::default(),
                 bells: Arc::new(Bells::new()),
+                gather: Arc::new(Gather::new()),
                 retention: Mutex::default(),
                 closed: AtomicBool::new(false),
             }),

@@ -1,6 +1,7 @@
 //! Submit: accepts messages, by the line, and in each line those in packs that can be.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::Value;
@@ -8,15 +9,23 @@ use towpath_core::message::Start;
 use towpath_core::{Draft, Error, Kind, MessageId, QueueName, Result, TaskName};
 
 use super::body;
+use super::error::stopped;
 use super::pack::{self, Member};
 use super::reply::{self, Unexpected};
 use super::script::{Call, SUBMIT};
 use super::store::{Shared, check_batch};
+use crate::gather::{Accepted, Most, Turn};
 
-/// Most messages of one call: the server does nothing else while a script runs. Three packs.
-const CALL_MAX: usize = 300;
-/// Bytes of bodies after which the next call begins.
-const CALL_BYTES: usize = 1024 * 1024;
+/// Most of one call: the server does nothing else while a script runs. Three packs.
+const CALL: Most = Most {
+    messages: 300,
+    bytes: 1024 * 1024,
+};
+/// A message with a time to start takes as long as so many others.
+const LATER: usize = 3;
+
+/// A queue, a task, and a priority.
+pub(super) type Line = (QueueName, TaskName, u32);
 
 pub(super) fn already_exists(id: MessageId) -> Error {
     Error::new(
@@ -121,8 +130,31 @@ impl<'a> Group<'a> {
 }
 
 impl Shared {
-    pub(super) async fn submit(&self, drafts: Vec<Draft>) -> Result<Vec<Result<()>>> {
+    /// What many callers bring for one line at a time goes out together. Other lines have other keys, so a key that
+    /// is broken is told to nobody else.
+    pub(super) async fn submit(self: &Arc<Self>, drafts: Vec<Draft>) -> Result<Accepted> {
         check_batch("submit", drafts.len())?;
+        let Some(line) = common_line(&drafts).filter(|_| drafts.len() < CALL.messages) else {
+            return self.submit_alone(&drafts).await;
+        };
+        let driver = self.driver()?;
+        let (answer, turn) = self.gather.bring(line, drafts);
+        if let Some(turn) = turn {
+            driver.spawn(self.clone().submit_waiting(turn));
+        }
+        answer
+            .await
+            .unwrap_or_else(|_| Err(stopped(self.translate.url())))
+    }
+
+    async fn submit_waiting(self: Arc<Self>, mut turn: Turn<Line>) {
+        while let Some(group) = turn.next(CALL) {
+            let answers = self.submit_alone(group.drafts()).await;
+            group.answer(answers);
+        }
+    }
+
+    async fn submit_alone(&self, drafts: &[Draft]) -> Result<Accepted> {
         let mut answers: Vec<Result<()>> = Vec::with_capacity(drafts.len());
         let mut seen = HashSet::with_capacity(drafts.len());
         let mut new = Vec::with_capacity(drafts.len());
@@ -161,7 +193,7 @@ impl Shared {
         let mut group_of = HashMap::new();
         let mut later = Vec::new();
         for (place, (_, draft)) in drafts.iter().enumerate() {
-            if !matches!(draft.start, Start::Now | Start::After(Duration::ZERO)) {
+            if is_later(draft) {
                 later.push((place, *draft));
                 continue;
             }
@@ -198,15 +230,34 @@ impl Shared {
     }
 }
 
+/// The line of all of these; `None` when there are none, or of several lines.
+fn common_line(drafts: &[Draft]) -> Option<Line> {
+    let line = |draft: &Draft| (draft.queue.clone(), draft.task.clone(), draft.priority);
+    let is_same = |pair: &[Draft]| {
+        let [one, other] = pair else { return false };
+        (&one.queue, &one.task, one.priority) == (&other.queue, &other.task, other.priority)
+    };
+    drafts
+        .first()
+        .map(line)
+        .filter(|_| drafts.windows(2).all(is_same))
+}
+
+/// Whether a message has a time to start.
+fn is_later(draft: &Draft) -> bool {
+    !matches!(draft.start, Start::Now | Start::After(Duration::ZERO))
+}
+
 /// How many of these go into one call.
 fn fitting(drafts: &[(usize, &Draft)]) -> usize {
-    let mut bytes = 0;
-    let over = drafts.iter().take(CALL_MAX).position(|(_, draft)| {
+    let (mut bytes, mut weight) = (0, 0);
+    let over = drafts.iter().position(|(_, draft)| {
         bytes += draft.payload.len();
-        bytes > CALL_BYTES
+        weight += if is_later(draft) { LATER } else { 1 };
+        bytes > CALL.bytes || weight > CALL.messages
     });
     // One that is too large alone goes alone.
-    over.map_or(drafts.len().min(CALL_MAX), |over| over.max(1))
+    over.map_or(drafts.len(), |over| over.max(1))
 }
 
 fn places(answer: Value) -> Result<Vec<usize>, Unexpected> {

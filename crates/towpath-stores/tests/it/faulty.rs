@@ -186,6 +186,7 @@ impl Caller {
         let claim = Claim {
             incarnation,
             max: 2,
+            enough: 2,
             selection: Arc::new(Selection::Any { tasks }),
             turn: 0,
         };

@@ -30,6 +30,7 @@ local function take_packs(elements, want)
     taken_ids[#taken_ids + 1] = packs[i]
     took, got, bytes = i, got + counts[i], bytes + #content
   end
+  plain = plain + got
   return took, got
 end
 
@@ -55,7 +56,7 @@ local function take_singles(elements)
     held_pairs[h + 1], held_pairs[h + 2] = id, plain_hold
     taken_ids[n + 1] = id
     t, h, n = t + 2, h + 2, n + 1
-    bytes = bytes + #body
+    bytes, plain = bytes + #body, plain + 1
   end
   return count, false
 end
@@ -74,7 +75,10 @@ local function take_plain(list, inside, want)
     else
       took, count = take_packs(elements, want - got)
       in_packs = in_packs + count - took
-      if took == 0 then
+      if took == 0 and plain >= enough then
+        is_over = true -- A pack that nobody wants whole is best left to the next who claims.
+        break
+      elseif took == 0 then
         call('LTRIM', list, at, -1)
         seldom().open_head(list, inside)
         at = 0
@@ -125,7 +129,9 @@ local function take_best(queue, tasks, priority, want)
     if #tasks == 1 and not has_stale then
       local stopped
       got, stopped = take_plain(list, inside, want)
-      if not stopped then
+      if is_over then
+        return got
+      elseif not stopped then
         if got < want or call('EXISTS', list) == 0 then
           seldom().emptied(queue, task, line, priority)
         end
@@ -189,17 +195,18 @@ local function in_turn(turn)
   return turned
 end
 
--- The wish stands at ARGV[at]: how many, bytes, and
+-- The wish stands at ARGV[at]: how many, how many are enough where a pack would have to be taken apart for more,
+-- bytes, and
 --   'q', how many queues, the queues, how many tasks, the tasks: strict by queue
 --   't', how many pairs; for each: queue, task: strict by pair
 --   'a', turn, how many tasks, the tasks: every queue in turn
 -- Answers per message: element, body, and, where its flag is not 0: more, saved. Per pack: element, content.
 -- ready → running; ready → failed (expired) in passing
 local function claim(incarnation, at, keep)
-  local want, kind = tonumber(ARGV[at]), ARGV[at + 2]
-  bytes_max, taker, keep_dead = tonumber(ARGV[at + 1]), incarnation, keep
+  local want, kind = tonumber(ARGV[at]), ARGV[at + 3]
+  enough, bytes_max, taker, keep_dead = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), incarnation, keep
   plain_hold = struct.pack('>I4', 1) .. taker .. now8 .. struct.pack('>i8i8', -1, -1) .. HOLD_PAD
-  at = at + 3
+  at = at + 4
   if kind == 'q' then
     local queues = { unpack(ARGV, at + 1, at + tonumber(ARGV[at])) }
     at = at + 1 + #queues

@@ -155,6 +155,7 @@ impl Yardstick for Own {
         let claim = Claim {
             incarnation: self.incarnation,
             max,
+            enough: max,
             selection: self.selection.clone(),
             turn: 0,
         };

@@ -214,9 +214,15 @@ impl Life {
         self.expire().await;
         let incarnation = self.worker(slot).await;
         self.claims += 1;
+        let enough = if self.claims.is_multiple_of(2) {
+            max.div_ceil(2)
+        } else {
+            max
+        };
         let claim = Claim {
             incarnation,
             max,
+            enough,
             selection: Arc::new(selection(wish)),
             turn: self.claims,
         };
@@ -227,6 +233,13 @@ impl Life {
             return;
         }
         let messages = answer.unwrap();
+        assert!(messages.len() <= max);
+        // From there on a store may have stopped.
+        let max = if messages.len() < enough {
+            max
+        } else {
+            messages.len()
+        };
         match wish {
             Wish::Any => self.check_in_turn(incarnation, max, &messages),
             Wish::Queues(queues) => {

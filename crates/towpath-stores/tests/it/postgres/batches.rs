@@ -1,5 +1,6 @@
 //! Large batches: submitted by plain inserts until one is known, and ended one by one however full the tables are.
 
+use tokio::task::JoinSet;
 use towpath_core::{Draft, Kind, MessageId, Result};
 use towpath_stores::conformance::Worker;
 
@@ -44,6 +45,37 @@ async fn of_a_large_batch_only_what_is_known_is_refused() {
     assert_eq!(answers, (0..MANY).map(expected).collect::<Vec<_>>());
     assert_eq!(store.counts().await.unwrap().ready, 2 * MANY as u64 - 2);
     assert_eq!(store.doctor().await.unwrap(), []);
+}
+
+/// Callers whose messages are written in one transaction do not fail for each other.
+#[tokio::test]
+async fn what_cannot_be_written_is_told_to_its_caller_alone() {
+    let Some(url) = given() else { return };
+    let store = open(&url);
+    store.counts().await.unwrap();
+    let ids = fresh(30);
+    let refuse = format!(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN RAISE EXCEPTION 'not this one'; END $$; \
+         CREATE TRIGGER refuse BEFORE INSERT ON message FOR EACH ROW \
+         WHEN (NEW.id = '{}') EXECUTE FUNCTION refuse()",
+        ids[17]
+    );
+    beside(&url).await.batch_execute(&refuse).await.unwrap();
+    let mut callers = JoinSet::new();
+    for (at, id) in ids.into_iter().enumerate() {
+        let store = store.clone();
+        callers.spawn(async move { (at, store.submit(drafts(&[id])).await) });
+    }
+    for (at, answer) in callers.join_all().await {
+        if at == 17 {
+            let error = answer.unwrap_err();
+            assert!(error.to_string().contains("not this one"), "{error}");
+        } else {
+            assert_eq!(accepted(&answer.unwrap()), [true]);
+        }
+    }
+    assert_eq!(store.counts().await.unwrap().ready, 29);
 }
 
 #[tokio::test]

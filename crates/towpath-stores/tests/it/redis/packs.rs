@@ -3,10 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
 use towpath_core::message::Start;
-use towpath_core::store::{Extend, Retention, Settle, SettleRequest, StoredResult, Verdict};
+use towpath_core::store::{
+    Extend, Retention, Selection, Settle, SettleRequest, StoredResult, Verdict,
+};
 use towpath_core::{
-    Draft, IncarnationId, ManualClock, Message, MessageId, Options, Store, Timestamp, Token, limits,
+    Draft, IncarnationId, Kind, ManualClock, Message, MessageId, Options, QueueName, Store,
+    Timestamp, Token, limits,
 };
 use towpath_servers::RedisServer;
 use towpath_stores::redis::RedisStore;
@@ -31,7 +35,7 @@ async fn submit_all(store: &RedisStore, drafts: Vec<Draft>) -> Vec<MessageId> {
 
 async fn take(store: &RedisStore, worker: IncarnationId, max: usize) -> Vec<Message> {
     let mut claim = claim_of(worker);
-    claim.max = max;
+    (claim.max, claim.enough) = (max, max);
     store.claim(claim).await.unwrap()
 }
 
@@ -183,6 +187,64 @@ async fn bodies_that_somebody_deleted_stop_nobody_else() {
     keeper.extend(extend).unwrap();
     store.leave(worker).await.unwrap();
     assert_eq!(store.counts().await.unwrap().running, 0);
+}
+
+/// A claim that has enough leaves the next pack as it is; one that has not takes it apart.
+#[tokio::test]
+async fn a_claim_that_has_enough_takes_no_pack_apart() {
+    let Some(server) = server() else { return };
+    let store = open(&server);
+    let ids = submit_all(&store, (0..300).map(|_| draft()).collect()).await;
+    let worker = join(&store, Duration::from_secs(10)).await;
+    let bodies = || -> usize {
+        let mut count = redis::cmd("HLEN");
+        count.arg("{towpath:towpath}:b");
+        count.query(&mut connect(&server)).unwrap()
+    };
+    let mut claim = claim_of(worker);
+    (claim.max, claim.enough) = (250, 125);
+    let mut got = store.claim(claim.clone()).await.unwrap();
+    assert_eq!((got.len(), bodies()), (200, 0));
+    (claim.max, claim.enough) = (60, 30);
+    got.extend(store.claim(claim.clone()).await.unwrap());
+    assert_eq!((got.len(), bodies()), (260, 100));
+    got.extend(store.claim(claim).await.unwrap());
+    assert_eq!(got.iter().map(|m| m.id).collect::<Vec<_>>(), ids);
+}
+
+/// What callers bring at a time goes out by the line: one whose keys are broken is told to nobody else.
+#[tokio::test]
+async fn a_line_that_is_broken_is_told_to_its_own_callers_alone() {
+    let Some(server) = server() else { return };
+    let store = Arc::new(open(&server));
+    let queue = |name: &str| Draft {
+        queue: QueueName::new(name).unwrap(),
+        ..draft()
+    };
+    let broken = "{towpath:towpath}:r6:brokent:0";
+    submit_all(&store, vec![queue("broken")]).await;
+    assert!(keys(&server, "r").contains(&broken.to_owned()));
+    command(&mut connect(&server), &["DEL", broken]);
+    command(&mut connect(&server), &["SET", broken, "no list"]);
+    let names = ["broken", "whole"].into_iter().cycle().take(40);
+    let mut callers = JoinSet::new();
+    for name in names {
+        let (store, draft) = (store.clone(), queue(name));
+        callers.spawn(async move { (name, store.submit(vec![draft]).await) });
+    }
+    for (name, answer) in callers.join_all().await {
+        match name {
+            "whole" => answer.unwrap().remove(0).unwrap(),
+            _ => assert_eq!(answer.unwrap_err().kind(), Kind::Storage),
+        }
+    }
+    let mut claim = claim_of(join(&store, Duration::from_secs(10)).await);
+    (claim.max, claim.enough) = (40, 40);
+    claim.selection = Arc::new(Selection::Queues {
+        queues: vec![QueueName::new("whole").unwrap()],
+        tasks: vec![draft().task],
+    });
+    assert_eq!(store.claim(claim).await.unwrap().len(), 20);
 }
 
 /// A pack that is gone gives a rescue nothing to take back, and is no sign that nothing is left.

@@ -89,6 +89,7 @@ pub(super) fn claim_of(incarnation: IncarnationId) -> Claim {
     Claim {
         incarnation,
         max: 10,
+        enough: 10,
         selection: Selection::Any { tasks }.into(),
         turn: 0,
     }
