@@ -167,6 +167,14 @@ impl Group {
         &self.drafts
     }
 
+    /// How many messages each caller brought, in their order.
+    #[cfg(feature = "redis")]
+    pub(crate) fn counts(&self) -> impl Iterator<Item = usize> {
+        self.callers.iter().map(|(count, _)| *count)
+    }
+
+    /// Whether one caller's fault may have failed another.
+    #[cfg(feature = "postgres")]
     pub(crate) fn is_of_many(&self) -> bool {
         self.callers.len() > 1
     }
@@ -190,6 +198,7 @@ impl Group {
     }
 
     /// A group of each caller's own.
+    #[cfg(feature = "postgres")]
     pub(crate) fn apart(self) -> Vec<Self> {
         let mut drafts = self.drafts.into_iter();
         let alone = |(count, reply)| Self {
@@ -265,7 +274,6 @@ mod tests {
         let (mut one, turn) = gather.bring((), drafts(1, 1));
         let (mut two, _) = gather.bring((), drafts(2, 1));
         let group = turn.unwrap().next(MOST).unwrap();
-        assert!(group.is_of_many());
         let refused = || Err(Error::new(Kind::AlreadyExists, "known"));
         group.answer(Ok(vec![refused(), Ok(()), refused()]));
         let one = one.try_recv().unwrap().unwrap();
@@ -277,12 +285,15 @@ mod tests {
         );
     }
 
+    #[cfg(feature = "postgres")]
     #[test]
     fn a_group_can_be_tried_caller_by_caller() {
         let gather = Arc::new(Gather::new());
         let (mut one, turn) = gather.bring((), drafts(1, 1));
         let (mut two, _) = gather.bring((), drafts(2, 1));
-        let mut groups = turn.unwrap().next(MOST).unwrap().apart().into_iter();
+        let group = turn.unwrap().next(MOST).unwrap();
+        assert!(group.is_of_many());
+        let mut groups = group.apart().into_iter();
         let sizes = |group: Group| {
             let size = group.drafts().len();
             group.answer(Err(Error::new(Kind::Storage, size.to_string())));

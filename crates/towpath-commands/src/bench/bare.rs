@@ -22,6 +22,8 @@ pub(super) struct Run {
 pub(super) struct Load {
     pub(super) messages: usize,
     pub(super) batch: usize,
+    /// Submits under way at a time, on a server.
+    pub(super) under_way: usize,
     /// Bytes of a payload.
     pub(super) payload: usize,
 }
@@ -77,8 +79,9 @@ fn loops(yardstick: &mut dyn Yardstick, load: Load) -> towpath_core::Result<Run>
     let ids: Vec<MessageId> = (0..load.messages).map(|_| MessageId::new()).collect();
     let payload = format!("\"{}\"", "x".repeat(load.payload - 2));
     let meter = Meter::start();
-    for batch in ids.chunks(load.batch) {
-        yardstick.submit(batch, payload.as_bytes())?;
+    let batches: Vec<&[MessageId]> = ids.chunks(load.batch).collect();
+    for batches in batches.chunks(load.under_way) {
+        yardstick.submit_many(batches, payload.as_bytes())?;
     }
     let submit = meter.stop(ids.len());
     let meter = Meter::start();

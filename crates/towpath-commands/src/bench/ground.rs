@@ -52,6 +52,11 @@ impl Ground {
         })
     }
 
+    /// Whether one connection carries several calls at a time.
+    pub(super) fn pipelines(&self) -> bool {
+        self.like.scheme() == Scheme::Redis
+    }
+
     /// What kind of store is measured, for the report.
     pub(super) fn store(&self) -> String {
         match self.like.scheme() {

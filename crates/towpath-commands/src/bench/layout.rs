@@ -36,6 +36,7 @@ pub(super) async fn run(bench: &Bench<'_>) -> Result<Vec<Figure>> {
         let load = Load {
             messages,
             batch,
+            under_way: 1,
             payload: bench.args.payload,
         };
         let rounds = rounds(bench, load).await?;

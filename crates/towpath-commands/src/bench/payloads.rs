@@ -19,6 +19,7 @@ pub(super) async fn run(bench: &Bench<'_>) -> Result<Vec<Figure>> {
     let load = Load {
         messages: (bench.args.messages / FEWER).max(BATCH),
         batch: BATCH,
+        under_way: 1,
         payload: BYTES,
     };
     let text = "x".repeat(BYTES - 2);

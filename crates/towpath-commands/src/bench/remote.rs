@@ -8,6 +8,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use super::ground::Site;
 use super::peer::{Ask, Tell, gone};
 use crate::exit::Result;
+use crate::store::VARIABLE;
 
 /// The hidden command that a peer runs.
 pub(crate) const COMMAND: &str = "bench-peer";
@@ -23,9 +24,9 @@ impl Remote {
     pub(super) fn start(site: &Site) -> Result<Self> {
         let program = std::env::current_exe()?;
         let mut child = Command::new(program)
-            .arg("--store")
-            .arg(site.url.to_string())
             .arg(COMMAND)
+            // Arguments are for everybody to read.
+            .env(VARIABLE, site.url.revealed())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

@@ -69,9 +69,17 @@ pub(super) async fn run(bench: &Bench<'_>) -> Result<Vec<Figure>> {
             Kinds::OneCaller => bench.args.messages / 5,
             _ => bench.args.messages,
         };
+        // Where the bare client can have as many calls under way, it submits one by one as the callers do.
+        let (batch, under_way, beside) = match scene.kind {
+            Kinds::Callers if bench.ground.pipelines() => {
+                (1, CALLERS, "own, 64 under way".to_owned())
+            }
+            _ => (scene.batch, 1, format!("own, batches of {}", scene.batch)),
+        };
         let load = Load {
             messages,
-            batch: scene.batch,
+            batch,
+            under_way,
             payload: bench.args.payload,
         };
         let of = |run: &Run| match scene.kind {
@@ -92,7 +100,7 @@ pub(super) async fn run(bench: &Bench<'_>) -> Result<Vec<Figure>> {
         let mut figure = Figure::rate(Phase::Runtime, scene.what, &ours);
         if let Some(own) = bare::samples(&own, of) {
             figure = figure
-                .beside(&format!("own, batches of {}", scene.batch), &ours, &own)
+                .beside(&beside, &ours, &own)
                 .target(Of::Ratio, Bound::AtLeast(scene.target));
         }
         figures.push(figure);

@@ -240,6 +240,37 @@ impl FromStr for StoreUrl {
     }
 }
 
+impl StoreUrl {
+    /// The URL with its password, for another process that is to open the same store: to be handed over where nobody
+    /// else reads it, such as a variable of its environment, and never to be printed.
+    ///
+    /// ```
+    /// use towpath_core::StoreUrl;
+    ///
+    /// let url: StoreUrl = "redis://jobs:s%40fe@localhost/2".parse()?;
+    /// assert_eq!(url.to_string(), "redis://jobs@localhost/2");
+    /// assert_eq!(url.revealed(), "redis://jobs:s%40fe@localhost/2");
+    /// # Ok::<(), towpath_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn revealed(&self) -> String {
+        let printed = self.to_string();
+        let password = self.server().and_then(Server::password);
+        let Some((password, (scheme, rest))) = password.zip(printed.split_once("//")) else {
+            return printed;
+        };
+        let password = server::escape(password.reveal());
+        // An @ in the name of a user is escaped.
+        match self.server().and_then(Server::user) {
+            Some(_) => {
+                let (user, place) = rest.split_once('@').unwrap_or(("", rest));
+                format!("{scheme}//{user}:{password}@{place}")
+            }
+            None => format!("{scheme}//:{password}@{rest}"),
+        }
+    }
+}
+
 /// The start of what a user wrote, in quotes. What stands before an `@` is a user and his password, so
 /// then nothing is shown.
 fn shown(text: &str) -> String {
@@ -453,6 +484,8 @@ mod tests {
                 let printed = url.to_string();
                 let again: StoreUrl = printed.parse().unwrap();
                 prop_assert_eq!(again.to_string(), printed, "{}", text);
+                let revealed: StoreUrl = url.revealed().parse().unwrap();
+                prop_assert_eq!(&revealed, &url, "{}", text);
                 if url.server().unwrap().password().is_none() {
                     prop_assert_eq!(again, url, "{}", text);
                 }

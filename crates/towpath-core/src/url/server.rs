@@ -246,12 +246,16 @@ fn check_host(name: &str) -> Result<()> {
 }
 
 /// All but the password, from the two slashes on.
+/// A part of a URL as it is written there.
+pub(super) fn escape(text: &str) -> impl fmt::Display {
+    utf8_percent_encode(text, PLAIN)
+}
+
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let encode = |text| utf8_percent_encode(text, PLAIN);
         f.write_str("//")?;
         if let Some(user) = self.user() {
-            write!(f, "{}@", encode(user))?;
+            write!(f, "{}@", escape(user))?;
         }
         for (at, host) in self.hosts.iter().enumerate() {
             if at > 0 {
@@ -260,7 +264,7 @@ impl fmt::Display for Server {
             write!(f, "{host}")?;
         }
         match self.database() {
-            Some(database) => write!(f, "/{}", encode(database)),
+            Some(database) => write!(f, "/{}", escape(database)),
             None => Ok(()),
         }
     }
@@ -269,7 +273,7 @@ impl fmt::Display for Server {
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.name.starts_with('/') {
-            write!(f, "{}", utf8_percent_encode(&self.name, PLAIN))?;
+            write!(f, "{}", escape(&self.name))?;
         } else if self.name.contains(':') {
             write!(f, "[{}]", self.name)?;
         } else {

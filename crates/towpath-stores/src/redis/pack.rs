@@ -17,9 +17,10 @@ const BODY_MAX: usize = 1024;
 /// The first byte of a content whose messages have their bodies in it.
 const WHOLE: u8 = 0;
 
-/// A message of a call that is made ready to be sent: its place there and its body.
+/// A message of a call that is made ready to be sent: its place there, which batch it came with, and its body.
 pub(super) struct Member<'a> {
     pub(super) place: usize,
+    pub(super) batch: usize,
     pub(super) draft: &'a Draft,
     pub(super) body: Vec<u8>,
 }
@@ -30,10 +31,12 @@ impl Member<'_> {
     }
 }
 
-/// How many of the first of these make a pack; 0 when the first stands for itself.
+/// How many of the first of these make a pack; 0 when the first stands for itself. Batches are not mixed: who submits
+/// by so many often claims by so many, and a pack that fits is not taken apart.
 pub(super) fn fitting(members: &[Member<'_>]) -> usize {
     let in_a_row = |(at, member): &(usize, &Member<'_>)| {
-        member.is_plain() && member.place == members[0].place + at
+        let is_next = member.place == members[0].place + at && member.batch == members[0].batch;
+        member.is_plain() && is_next
     };
     let members_in = members.iter().take(MESSAGES_MAX).enumerate();
     match members_in.take_while(in_a_row).count() {

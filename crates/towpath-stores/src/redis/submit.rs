@@ -14,7 +14,7 @@ use super::pack::{self, Member};
 use super::reply::{self, Unexpected};
 use super::script::{Call, SUBMIT};
 use super::store::{Shared, check_batch};
-use crate::gather::{Accepted, Most, Turn};
+use crate::gather::{Accepted, Group as Gathered, Most, Turn};
 
 /// Most of one call: the server does nothing else while a script runs. Three packs.
 const CALL: Most = Most {
@@ -23,6 +23,9 @@ const CALL: Most = Most {
 };
 /// A message with a time to start takes as long as so many others.
 const LATER: usize = 3;
+
+/// From so many on what one caller brings stays together; fewer go into packs with those of others.
+const BATCH_MIN: usize = 8;
 
 /// A queue, a task, and a priority.
 pub(super) type Line = (QueueName, TaskName, u32);
@@ -67,6 +70,13 @@ pub(super) fn put_whole(call: &mut Call, place: usize, draft: &Draft) -> Result<
         .text(&start(draft.start))
         .bytes(&body::encode(draft)?);
     Ok(())
+}
+
+/// A message of a call: its place in the submit, which batch it came with, and what was asked for.
+pub(super) struct New<'a> {
+    pub(super) at: usize,
+    pub(super) batch: usize,
+    pub(super) draft: &'a Draft,
 }
 
 /// The messages of one line and priority that may run at once.
@@ -149,18 +159,29 @@ impl Shared {
 
     async fn submit_waiting(self: Arc<Self>, mut turn: Turn<Line>) {
         while let Some(group) = turn.next(CALL) {
-            let answers = self.submit_alone(group.drafts()).await;
+            let answers = self
+                .submit_batches(group.drafts(), &batches_of(&group))
+                .await;
             group.answer(answers);
         }
     }
 
     async fn submit_alone(&self, drafts: &[Draft]) -> Result<Accepted> {
+        self.submit_batches(drafts, &vec![0; drafts.len()]).await
+    }
+
+    /// Submits these, each of which came with the batch of that number.
+    async fn submit_batches(&self, drafts: &[Draft], batches: &[usize]) -> Result<Accepted> {
         let mut answers: Vec<Result<()>> = Vec::with_capacity(drafts.len());
         let mut seen = HashSet::with_capacity(drafts.len());
         let mut new = Vec::with_capacity(drafts.len());
-        for (at, draft) in drafts.iter().enumerate() {
+        for (at, (draft, batch)) in drafts.iter().zip(batches).enumerate() {
             if seen.insert(draft.id) {
-                new.push((at, draft));
+                new.push(New {
+                    at,
+                    batch: *batch,
+                    draft,
+                });
                 answers.push(Ok(()));
             } else {
                 answers.push(Err(already_exists(draft.id)));
@@ -179,20 +200,20 @@ impl Shared {
         }
         for (span, answer) in spans.into_iter().zip(self.calls(calls).await?) {
             for place in self.read(&SUBMIT, answer, places)? {
-                let Some((at, draft)) = span.get(place) else {
+                let Some(new) = span.get(place) else {
                     return Err(self.translate.answer(SUBMIT.name));
                 };
-                answers[*at] = Err(already_exists(draft.id));
+                answers[new.at] = Err(already_exists(new.draft.id));
             }
         }
         Ok(answers)
     }
 
-    pub(super) fn submit_call(&self, drafts: &[(usize, &Draft)]) -> Result<Call> {
+    pub(super) fn submit_call(&self, drafts: &[New<'_>]) -> Result<Call> {
         let mut groups: Vec<Group<'_>> = Vec::new();
         let mut group_of = HashMap::new();
         let mut later = Vec::new();
-        for (place, (_, draft)) in drafts.iter().enumerate() {
+        for (place, New { draft, batch, .. }) in drafts.iter().enumerate() {
             if is_later(draft) {
                 later.push((place, *draft));
                 continue;
@@ -209,6 +230,7 @@ impl Shared {
             });
             groups[group].members.push(Member {
                 place,
+                batch: *batch,
                 draft,
                 body: body::encode(draft)?,
             });
@@ -243,15 +265,25 @@ fn common_line(drafts: &[Draft]) -> Option<Line> {
         .filter(|_| drafts.windows(2).all(is_same))
 }
 
+/// The number of the batch that each message of a group came with: the caller's own, or 0 where he brought few.
+fn batches_of(group: &Gathered) -> Vec<usize> {
+    let mut batches = Vec::with_capacity(group.drafts().len());
+    for (number, count) in group.counts().enumerate() {
+        let batch = if count < BATCH_MIN { 0 } else { number + 1 };
+        batches.resize(batches.len() + count, batch);
+    }
+    batches
+}
+
 /// Whether a message has a time to start.
 fn is_later(draft: &Draft) -> bool {
     !matches!(draft.start, Start::Now | Start::After(Duration::ZERO))
 }
 
 /// How many of these go into one call.
-fn fitting(drafts: &[(usize, &Draft)]) -> usize {
+fn fitting(drafts: &[New<'_>]) -> usize {
     let (mut bytes, mut weight) = (0, 0);
-    let over = drafts.iter().position(|(_, draft)| {
+    let over = drafts.iter().position(|New { draft, .. }| {
         bytes += draft.payload.len();
         weight += if is_later(draft) { LATER } else { 1 };
         bytes > CALL.bytes || weight > CALL.messages

@@ -18,6 +18,7 @@ use crate::redis::driver::{CONNECT, RESPOND};
 use crate::redis::nodes::Nodes;
 use crate::redis::script::{Call, JOIN, SETTLE, SUBMIT};
 use crate::redis::store::{RedisStore, Shared};
+use crate::redis::submit::New;
 
 /// Twenty bytes, as names of tasks often have.
 const TASK: &str = "bench.a_task_of_nine";
@@ -144,7 +145,12 @@ impl Yardstick for Own {
         };
         let call = |ids: &&[MessageId]| {
             let drafts: Vec<Draft> = ids.iter().map(draft).collect();
-            let drafts: Vec<(usize, &Draft)> = drafts.iter().enumerate().collect();
+            let new = |(at, draft)| New {
+                at,
+                batch: 0,
+                draft,
+            };
+            let drafts: Vec<New<'_>> = drafts.iter().enumerate().map(new).collect();
             self.shared().submit_call(&drafts)
         };
         let calls = batches.iter().map(call).collect::<Result<Vec<_>>>()?;

@@ -189,6 +189,26 @@ async fn bodies_that_somebody_deleted_stop_nobody_else() {
     assert_eq!(store.counts().await.unwrap().running, 0);
 }
 
+/// Callers whose batches go out together are claimed by their batches.
+#[tokio::test]
+async fn batches_of_several_callers_are_not_mixed() {
+    let Some(server) = server() else { return };
+    let store = Arc::new(open(&server));
+    let mut callers = JoinSet::new();
+    for _ in 0..30 {
+        let (store, drafts) = (store.clone(), (0..10).map(|_| draft()).collect());
+        callers.spawn(async move { submit_all(&store, drafts).await });
+    }
+    let batches = callers.join_all().await;
+    let worker = join(&store, Duration::from_secs(10)).await;
+    for _ in 0..30 {
+        let claimed = take(&store, worker, 10).await;
+        let ids: Vec<MessageId> = claimed.iter().map(|message| message.id).collect();
+        assert!(batches.contains(&ids), "{ids:?}");
+    }
+    assert!(keys(&server, "b").is_empty(), "a pack was taken apart");
+}
+
 /// A claim that has enough leaves the next pack as it is; one that has not takes it apart.
 #[tokio::test]
 async fn a_claim_that_has_enough_takes_no_pack_apart() {
