@@ -13,8 +13,9 @@ use super::reply::{self, Unexpected};
 use super::script::{CLAIM, Call, Script};
 use super::store::Shared;
 
-/// Most messages of one call: the server does nothing else while a script runs.
-pub(super) const CALL_MAX: usize = 1_000;
+/// Most messages of one call: the server does nothing else while a script runs, and to end and hand out a message
+/// that stands for itself takes it 10 to 30 µs.
+pub(super) const CALL_MAX: usize = 150;
 /// A turn as large as a script counts exactly.
 const TURN_MAX: u64 = 1 << 50;
 
@@ -26,11 +27,33 @@ pub(super) struct Wish {
     pub(super) bytes: usize,
 }
 
+impl Wish {
+    /// What the next call may hand out, after so many messages of so many bytes.
+    pub(super) fn of(claim: &Claim, got: usize, bytes: usize) -> Self {
+        let (max, enough) = (claim.max.min(limits::BATCH), claim.enough);
+        let (max, enough) = (max.saturating_sub(got), enough.saturating_sub(got));
+        Self {
+            max: max.min(CALL_MAX),
+            // Where more calls follow none of them takes a pack apart for its own end.
+            enough: enough
+                .min(if max > CALL_MAX { CALL_MAX / 2 } else { max })
+                .max(1),
+            bytes: limits::CLAIM_BYTES.saturating_sub(bytes),
+        }
+    }
+
+    /// Whether a call that was asked for this and handed out so many has left more that is wanted; `got` counts those
+    /// of the calls before it too.
+    pub(super) fn leaves_more(&self, claim: &Claim, handed_out: &[Message], got: usize) -> bool {
+        let alone = handed_out.iter().any(|m| m.counters.claimed_alone());
+        let is_missing = got < claim.enough || handed_out.len() == self.max;
+        !alone && handed_out.len() >= self.enough && got < claim.max && is_missing
+    }
+}
+
 /// The wish of a claim, as `lua/take.lua` reads it.
 pub(super) fn put_wish(call: &mut Call, claim: &Claim, wish: &Wish) {
-    call.count(wish.max)
-        .count(wish.enough.clamp(1, wish.max.max(1)))
-        .count(wish.bytes);
+    call.count(wish.max).count(wish.enough).count(wish.bytes);
     let put_tasks = |call: &mut Call, tasks: &[TaskName]| {
         call.count(tasks.len());
         for task in tasks {
@@ -74,16 +97,11 @@ impl Shared {
         Ok(messages)
     }
 
-    /// Claims until the wish is granted or a call gives less than it was asked for.
+    /// Claims until the wish is granted, enough was handed out, or a call has left nothing.
     pub(super) async fn claim_on(&self, claim: &Claim, messages: &mut Vec<Message>) -> Result<()> {
-        let max = claim.max.min(limits::BATCH);
         loop {
-            let bytes: usize = messages.iter().map(|message| message.payload.len()).sum();
-            let wish = Wish {
-                max: (max - messages.len()).min(CALL_MAX),
-                enough: claim.enough.saturating_sub(messages.len()),
-                bytes: limits::CLAIM_BYTES.saturating_sub(bytes),
-            };
+            let bytes = messages.iter().map(|message| message.payload.len()).sum();
+            let wish = Wish::of(claim, messages.len(), bytes);
             if (wish.max == 0 || wish.bytes == 0) && !messages.is_empty() {
                 return Ok(());
             }
@@ -98,10 +116,11 @@ impl Shared {
                 }
                 return Ok(());
             }
-            let got = self.read_claimed(&CLAIM, answer)?;
-            let (count, alone) = (got.len(), got.iter().any(|m| m.counters.claimed_alone()));
-            messages.extend(got);
-            if count < wish.max || alone || wish.max == 0 {
+            let handed_out = self.read_claimed(&CLAIM, answer)?;
+            let got = messages.len() + handed_out.len();
+            let goes_on = wish.leaves_more(claim, &handed_out, got);
+            messages.extend(handed_out);
+            if !goes_on {
                 return Ok(());
             }
         }

@@ -64,9 +64,9 @@ impl Shared {
             accepted.extend(flags);
             claimed.extend(messages);
         }
-        if let Some(claim) =
-            wanted.filter(|claim| claim.max > CALL_MAX && claimed.len() == CALL_MAX)
-        {
+        let goes_on =
+            |claim: &&Claim| Wish::of(claim, 0, 0).leaves_more(claim, &claimed, claimed.len());
+        if let Some(claim) = wanted.filter(goes_on) {
             // What was settled is settled, whatever becomes of the rest of a very large wish.
             let _claims_later = self.claim_on(claim, &mut claimed).await;
         }
@@ -102,12 +102,7 @@ impl Shared {
             match wanted.filter(|_| later.is_empty()) {
                 Some(claim) => {
                     call.text("+");
-                    let wish = Wish {
-                        max: claim.max.min(CALL_MAX),
-                        enough: claim.enough,
-                        bytes: limits::CLAIM_BYTES,
-                    };
-                    put_wish(&mut call, claim, &wish);
+                    put_wish(&mut call, claim, &Wish::of(claim, 0, 0));
                 }
                 None => {
                     call.text("");
