@@ -128,7 +128,8 @@ fn classify(error: &RedisError) -> (Kind, String) {
 /// The code of an error that a command within a script gave. From version 7 on a server tells it as that of the
 /// script; before, it stands at the end of a sentence.
 fn code_in_script(said: &str) -> Option<&str> {
-    let (_where, error) = said.split_once("@user_script:")?;
+    // Redis 6.2 says where twice for some.
+    let (_where, error) = said.rsplit_once("@user_script:")?;
     let (_line, error) = error.split_once(": ")?;
     error.trim_start_matches('-').split(' ').next()
 }
@@ -168,6 +169,10 @@ mod tests {
         );
         check(
             "Error running script (call to f_1b): @user_script:7: -READONLY You can't write",
+            Some("READONLY"),
+        );
+        check(
+            "Error running script (call to f_1b): @user_script:26: @user_script: 26: -READONLY You can't",
             Some("READONLY"),
         );
         check("unknown command 'x'", None);
