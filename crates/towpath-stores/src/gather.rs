@@ -16,7 +16,7 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
-use towpath_core::{Draft, Result};
+use towpath_core::{Draft, Error, Result};
 
 /// Calls of one lane under way at a time: while the answer to one is on its way the server has the other.
 const TURNS: usize = 2;
@@ -103,6 +103,8 @@ impl<K: Eq + Hash + Clone> Turn<K> {
     pub(crate) fn next(&mut self, most: Most) -> Option<Group> {
         let mut lanes = self.gather.lanes();
         let waiting = &mut lanes.get_mut(&self.lane)?.waiting;
+        // Nothing was begun for those who have gone away meanwhile.
+        waiting.retain(|caller| !caller.reply.is_closed());
         let Some(first) = waiting.pop_front() else {
             self.is_over = true;
             end(&mut lanes, &self.lane);
@@ -122,6 +124,18 @@ impl<K: Eq + Hash + Clone> Turn<K> {
             }));
         }
         Some(group)
+    }
+
+    /// Tells those who wait in the lane what those before them have met with: to have each find out for itself would take
+    /// the last a very long time. Nothing was begun for them, so they may try again.
+    pub(crate) fn fail_waiting(&self, error: &Error) {
+        let waiting = match self.gather.lanes().get_mut(&self.lane) {
+            Some(lane) => std::mem::take(&mut lane.waiting),
+            None => return,
+        };
+        for caller in waiting {
+            let _gone = caller.reply.send(Err(error.clone()));
+        }
     }
 }
 
@@ -211,7 +225,7 @@ impl Group {
 
 #[cfg(test)]
 mod tests {
-    use towpath_core::{Error, Kind, Payload, TaskName};
+    use towpath_core::{Kind, Payload, TaskName};
 
     use super::*;
 
@@ -231,9 +245,11 @@ mod tests {
     /// What callers bring with so many messages of so many bytes each, and how many go out together.
     fn check(brought: &[(usize, usize)], groups: &[usize]) {
         let gather = Arc::new(Gather::new());
-        let mut turns: Vec<Turn<()>> = Vec::new();
+        let (mut turns, mut answers): (Vec<Turn<()>>, Vec<_>) = Default::default();
         for (count, payload) in brought {
-            turns.extend(gather.bring((), drafts(*count, *payload)).1);
+            let (answer, turn) = gather.bring((), drafts(*count, *payload));
+            answers.push(answer);
+            turns.extend(turn);
         }
         let turn = &mut turns[0];
         let seen = std::iter::from_fn(|| turn.next(MOST)).map(|group| group.drafts.len());
@@ -304,6 +320,26 @@ mod tests {
             let error = answer.try_recv().unwrap().unwrap_err();
             assert!(error.to_string().contains(said), "{error}");
         }
+    }
+
+    #[test]
+    fn who_has_gone_is_not_sent_and_who_waits_learns_of_a_failure() {
+        let gather = Arc::new(Gather::new());
+        let (one, turn) = gather.bring((), drafts(1, 1));
+        let mut turn = turn.unwrap();
+        let (gone, _second) = gather.bring((), drafts(2, 1));
+        let (mut two, _) = gather.bring((), drafts(3, 1));
+        drop(gone);
+        assert_eq!(turn.next(MOST).unwrap().drafts.len(), 4);
+        drop((one, two));
+        let (answer, _) = gather.bring((), drafts(1, 1));
+        two = answer;
+        turn.fail_waiting(&Error::new(Kind::Unavailable, "away"));
+        assert_eq!(
+            two.try_recv().unwrap().unwrap_err().kind(),
+            Kind::Unavailable
+        );
+        assert!(turn.next(MOST).is_none());
     }
 
     #[test]

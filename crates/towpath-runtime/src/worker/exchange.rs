@@ -42,6 +42,9 @@ const AHEAD: Duration = Duration::from_millis(50);
 const LINGER: Duration = Duration::from_millis(1);
 /// For how long they have to have, at their pace: a timer of a millisecond may take two.
 const STOCK: Duration = Duration::from_millis(3);
+/// Of a large claim so many are enough: each call of a store that needs several hands out at least that many, so one
+/// that was lost leaves nothing of others behind.
+const ENOUGH: usize = 64;
 /// Most attempts settled in one step.
 const SETTLE_MAX: usize = 4_096;
 /// Most steps under way at a time: while the answer to one is read, the store has the other.
@@ -70,6 +73,8 @@ pub(crate) struct Exchange {
     probe: Arc<Probe>,
     /// The last question that had been asked when the last claim began.
     probed: u64,
+    /// Whether anything was settled since the last claim began.
+    settled_since: bool,
     /// Whether a claim was not answered.
     doubt: Doubt,
 }
@@ -103,6 +108,7 @@ impl Exchange {
             hooks: JoinSet::new(),
             probe: Arc::default(),
             probed: 0,
+            settled_since: false,
             doubt: Doubt::default(),
         }
     }
@@ -159,7 +165,8 @@ impl Exchange {
 
     /// So many ended messages, or so much room, are worth a step, whatever is under way.
     fn large(&self) -> usize {
-        (self.pool.capacity() + self.prefetch).div_ceil(4)
+        let at_most = self.pool.capacity().saturating_add(self.prefetch);
+        at_most.div_ceil(4).max(1)
     }
 
     fn send(
@@ -174,6 +181,7 @@ impl Exchange {
             enough: claim.as_ref().map(|claim| claim.enough),
             afters,
         };
+        self.settled_since = claim.is_none();
         let (shared, incarnation) = (self.shared.clone(), tenure.id);
         self.steps.spawn(async move {
             let answer = exchange(&shared, incarnation, items, claim).await;
@@ -224,7 +232,7 @@ impl Exchange {
             Err((error, unsettled)) => {
                 self.shared
                     .report(&error.clone().about("settling and claiming"));
-                if enough.is_some() && error.is_transient() {
+                if enough.is_some() && error.kind() != Kind::LeaseLost {
                     self.doubt.raise();
                 }
                 self.again(&tenure, unsettled, afters, &error).await;
@@ -291,7 +299,10 @@ impl Exchange {
             0
         };
         let taken = self.pool.in_hand();
-        (capacity + ahead).saturating_sub(taken).min(limits::BATCH)
+        capacity
+            .saturating_add(ahead)
+            .saturating_sub(taken)
+            .min(limits::BATCH)
     }
 
     /// What to claim now.
@@ -306,7 +317,7 @@ impl Exchange {
         Some(Claim {
             incarnation: tenure.id,
             max,
-            enough: max.div_ceil(2),
+            enough: max.div_ceil(2).min(ENOUGH),
             selection: self.selection.clone(),
             turn: self.turn,
         })
@@ -315,6 +326,11 @@ impl Exchange {
     /// Waits for anything that gives the loop something to do.
     async fn wait(&mut self, tenure: &Arc<Tenure>) {
         if self.idle && self.steps.is_empty() && self.pool.in_hand() == 0 {
+            if self.settled_since && self.probe.is_open() {
+                // What ended since may have left something ready.
+                self.idle = false;
+                return;
+            }
             self.probe.answer(self.probed);
         }
         let fallback = self.shared.store.capabilities().fallback_poll;

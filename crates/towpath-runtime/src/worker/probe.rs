@@ -28,6 +28,11 @@ impl Probe {
             .await;
     }
 
+    /// Whether a question waits for its answer.
+    pub(crate) fn is_open(&self) -> bool {
+        *self.asked.borrow() > *self.answered.borrow()
+    }
+
     pub(crate) fn asked(&self) -> u64 {
         *self.asked.borrow()
     }

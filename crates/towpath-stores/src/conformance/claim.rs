@@ -157,6 +157,25 @@ pub async fn a_claim_stops_before_one_that_is_to_be_alone(h: &Harness) {
     assert_eq!(ids(&worker.claim(10, only("t")).await), behind);
 }
 
+/// However many are before it, and in however many steps the store hands them out.
+pub async fn a_large_claim_stops_before_one_that_is_to_be_alone(h: &Harness) {
+    for count in [100, 150, 310] {
+        let suspect = lost_twice(h).await;
+        let before = h
+            .submit((0..count).map(|_| with_priority(draft("t"), 0)))
+            .await;
+        let worker = h.worker().await;
+        let claimed = worker.claim(900, only("t")).await;
+        assert_eq!(ids(&claimed), before);
+        let alone = worker.claim(900, only("t")).await;
+        assert_eq!(ids(&alone), [suspect]);
+        assert!(alone[0].counters.claimed_alone());
+        for message in claimed.iter().chain(&alone) {
+            worker.settle(message.token(), done()).await.unwrap();
+        }
+    }
+}
+
 pub async fn a_message_handed_out_alone_counts_as_started(h: &Harness) {
     let suspect = lost_twice(h).await;
     let worker = h.worker().await;

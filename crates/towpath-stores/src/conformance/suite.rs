@@ -63,6 +63,7 @@ macro_rules! conformance_suite {
                 an_expired_message_is_never_handed_out,
                 a_message_lost_twice_is_handed_out_alone,
                 a_claim_stops_before_one_that_is_to_be_alone,
+                a_large_claim_stops_before_one_that_is_to_be_alone,
                 a_message_handed_out_alone_counts_as_started,
                 only_a_worker_with_a_lease_may_claim,
                 claims_go_on_counting_through_every_return,

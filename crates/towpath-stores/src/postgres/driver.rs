@@ -35,7 +35,7 @@ const WAITING_MAX: usize = 1_024;
 
 pub(super) type Future = Pin<Box<dyn std::future::Future<Output = ()>>>;
 /// A verb, and where its answer goes. The future it makes stays on the driver's thread.
-type Job = Box<dyn FnOnce(Rc<Shop>) -> Future + Send>;
+pub(super) type Job = Box<dyn FnOnce(Rc<Shop>) -> Future + Send>;
 
 /// What a driver may use.
 #[derive(Debug, Clone, Copy)]
@@ -128,10 +128,9 @@ impl Driver {
         answer.recv().ok()
     }
 
-    /// Begins something whose answers go ways of their own. Does nothing when the driver has ended.
-    pub(super) async fn begin(&self, job: impl FnOnce(Rc<Shop>) -> Future + Send + 'static) {
-        // Who waits for an answer learns from its way that there will be none.
-        let _ended = self.jobs.send(Box::new(job)).await;
+    /// Waits until something may be brought whose answers go ways of their own; `None` when the driver has ended.
+    pub(super) async fn reserve(&self) -> Option<mpsc::Permit<'_, Job>> {
+        self.jobs.reserve().await.ok()
     }
 
     /// Has something done beside the verbs, for as long as the store is open.

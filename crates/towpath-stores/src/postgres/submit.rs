@@ -30,23 +30,29 @@ pub(super) async fn gathered(
     drafts: Vec<Draft>,
 ) -> Result<Option<Result<Accepted>>> {
     check_batch("submit", drafts.len())?;
+    // Before anything is brought: a turn is never in the hands of somebody who still waits.
+    let Some(begin) = driver.reserve().await else {
+        return Ok(None);
+    };
     let (answer, turn) = gather.bring((), drafts);
     if let Some(mut turn) = turn {
-        let begun = driver.begin(move |shop| {
+        begin.send(Box::new(move |shop| {
             Box::pin(async move {
                 while let Some(group) = turn.next(TOGETHER) {
-                    serve(&shop, group).await;
+                    if let Err(error) = serve(&shop, group).await {
+                        turn.fail_waiting(&error);
+                    }
                 }
             })
-        });
-        begun.await;
+        }));
     }
     Ok(answer.await.ok())
 }
 
 /// What cannot be accepted is told to him alone who has brought it: a transaction that fails leaves nothing, so the
 /// callers can be tried one by one.
-async fn serve(shop: &Shop, group: Group) {
+/// Answers a passing fault, which those who come next would meet with as well.
+async fn serve(shop: &Shop, group: Group) -> Result<()> {
     let answers = shop.attend(async |tx: &Tx<'_>| submit(tx, group.drafts()).await);
     let answers = answers.await;
     let is_to_blame = |error: &Error| !error.is_transient();
@@ -56,9 +62,12 @@ async fn serve(shop: &Shop, group: Group) {
             let answers = answers.await;
             alone.answer(answers);
         }
-    } else {
-        group.answer(answers);
+        return Ok(());
     }
+    let fault = answers.as_ref().err().filter(|error| error.is_transient());
+    let fault = fault.cloned();
+    group.answer(answers);
+    fault.map_or(Ok(()), Err)
 }
 
 pub(super) async fn submit(tx: &Tx<'_>, drafts: &[Draft]) -> Fallible<Accepted> {

@@ -25,6 +25,8 @@ pub(super) struct Wish {
     /// So many are enough, or all of them.
     pub(super) enough: usize,
     pub(super) bytes: usize,
+    /// How many the calls before it have handed out: none beside a message that is claimed alone.
+    pub(super) before: usize,
 }
 
 impl Wish {
@@ -39,6 +41,7 @@ impl Wish {
                 .min(if max > CALL_MAX { CALL_MAX / 2 } else { max })
                 .max(1),
             bytes: limits::CLAIM_BYTES.saturating_sub(bytes),
+            before: got,
         }
     }
 
@@ -46,14 +49,16 @@ impl Wish {
     /// of the calls before it too.
     pub(super) fn leaves_more(&self, claim: &Claim, handed_out: &[Message], got: usize) -> bool {
         let alone = handed_out.iter().any(|m| m.counters.claimed_alone());
-        let is_missing = got < claim.enough || handed_out.len() == self.max;
-        !alone && handed_out.len() >= self.enough && got < claim.max && is_missing
+        !alone && handed_out.len() >= self.enough && got < claim.enough.min(claim.max)
     }
 }
 
 /// The wish of a claim, as `lua/take.lua` reads it.
 pub(super) fn put_wish(call: &mut Call, claim: &Claim, wish: &Wish) {
-    call.count(wish.max).count(wish.enough).count(wish.bytes);
+    call.count(wish.max)
+        .count(wish.enough)
+        .count(wish.before)
+        .count(wish.bytes);
     let put_tasks = |call: &mut Call, tasks: &[TaskName]| {
         call.count(tasks.len());
         for task in tasks {
@@ -97,7 +102,7 @@ impl Shared {
         Ok(messages)
     }
 
-    /// Claims until the wish is granted, enough was handed out, or a call has left nothing.
+    /// Claims until enough was handed out, or a call has left nothing.
     pub(super) async fn claim_on(&self, claim: &Claim, messages: &mut Vec<Message>) -> Result<()> {
         loop {
             let bytes = messages.iter().map(|message| message.payload.len()).sum();
@@ -109,7 +114,11 @@ impl Shared {
             call.bytes(claim.incarnation.as_bytes())
                 .number(millis(self.retention().dead));
             put_wish(&mut call, claim, &wish);
-            let answer = self.call(call).await?;
+            let answer = match self.call(call).await {
+                // What was handed out is worked on, whatever became of the rest.
+                Err(error) if !messages.is_empty() && !error.is_transient() => return Ok(()),
+                answer => answer?,
+            };
             if matches!(answer, Value::Nil) {
                 if messages.is_empty() {
                     return Err(lease_lost(claim.incarnation));

@@ -47,8 +47,11 @@ pub(super) struct Driver {
     examined: Arc<AtomicBool>,
     /// Every verb at work holds a copy. When the last is gone the thread ends: after the store was closed
     /// and what was begun is done.
-    alive: Mutex<Option<mpsc::Sender<()>>>,
+    alive: Mutex<Option<Alive>>,
 }
+
+/// The driver's thread does not end before this is dropped.
+pub(super) type Alive = mpsc::Sender<()>;
 
 impl Driver {
     /// Starts the thread. Nothing is connected yet.
@@ -84,8 +87,13 @@ impl Driver {
 
     /// Calls scripts one after the other, in their order; stops at the first that fails.
     pub(super) async fn calls(&self, calls: Vec<Call>) -> Result<Vec<Value>> {
+        self.calls_of(calls, self.begin()?).await
+    }
+
+    /// The same for somebody who has begun already.
+    pub(super) async fn calls_of(&self, calls: Vec<Call>, alive: Alive) -> Result<Vec<Value>> {
         let translate = self.translate.clone();
-        self.run(move |mut route| async move {
+        self.run_of(alive, move |mut route| async move {
             let mut answers = Vec::with_capacity(calls.len());
             for call in &calls {
                 let answer = evaluate(&mut route, call).await;
@@ -105,8 +113,18 @@ impl Driver {
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send,
     {
-        let alive = self.alive();
-        let alive = alive.ok_or_else(|| stopped(self.translate.url()))?;
+        self.run_of(self.begin()?, work).await
+    }
+
+    async fn run_of<T, F>(
+        &self,
+        alive: Alive,
+        work: impl FnOnce(Route) -> F + Send + 'static,
+    ) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send,
+    {
         let (slot, nodes, prefix) = (self.route.clone(), self.nodes.clone(), self.prefix.clone());
         let examined = self.examined.clone();
         let (translate, lost) = (self.translate.clone(), self.translate.clone());
@@ -158,10 +176,15 @@ impl Driver {
         drop(alive.take());
     }
 
-    fn alive(&self) -> Option<mpsc::Sender<()>> {
+    /// Begins something: the store, if it is closed, waits for it.
+    ///
+    /// # Errors
+    ///
+    /// When it was closed before.
+    pub(super) fn begin(&self) -> Result<Alive> {
         // A plain value that is replaced whole.
         let alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner);
-        alive.clone()
+        alive.clone().ok_or_else(|| stopped(self.translate.url()))
     }
 }
 

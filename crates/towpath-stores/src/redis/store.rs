@@ -20,7 +20,7 @@ use towpath_core::{
 
 use super::bell::Bells;
 use super::bytes::millis;
-use super::driver::Driver;
+use super::driver::{Alive, Driver};
 use super::error::{Translate, stopped};
 use super::keeper::Keeper;
 use super::nodes::Nodes;
@@ -227,6 +227,15 @@ impl Shared {
 
     pub(super) async fn calls(&self, calls: Vec<Call>) -> Result<Vec<Value>> {
         self.driver()?.calls(calls).await
+    }
+
+    /// As [`calls`](Shared::calls), for somebody who has begun before the store may have been closed.
+    pub(super) async fn calls_of(&self, calls: Vec<Call>, alive: &Alive) -> Result<Vec<Value>> {
+        let driver = self
+            .driver
+            .get()
+            .ok_or_else(|| stopped(self.translate.url()))?;
+        driver.calls_of(calls, alive.clone()).await
     }
 
     /// A plain command.

@@ -9,6 +9,7 @@ use towpath_core::message::Start;
 use towpath_core::{Draft, Error, Kind, MessageId, QueueName, Result, TaskName};
 
 use super::body;
+use super::driver::Alive;
 use super::error::stopped;
 use super::pack::{self, Member};
 use super::reply::{self, Unexpected};
@@ -147,31 +148,43 @@ impl Shared {
         let Some(line) = common_line(&drafts).filter(|_| drafts.len() < CALL.messages) else {
             return self.submit_alone(&drafts).await;
         };
+        // Before anything is brought: what is brought is sent, also when the store is closed meanwhile.
         let driver = self.driver()?;
+        let alive = driver.begin()?;
         let (answer, turn) = self.gather.bring(line, drafts);
         if let Some(turn) = turn {
-            driver.spawn(self.clone().submit_waiting(turn));
+            driver.spawn(self.clone().submit_waiting(turn, alive));
         }
         answer
             .await
             .unwrap_or_else(|_| Err(stopped(self.translate.url())))
     }
 
-    async fn submit_waiting(self: Arc<Self>, mut turn: Turn<Line>) {
+    async fn submit_waiting(self: Arc<Self>, mut turn: Turn<Line>, alive: Alive) {
         while let Some(group) = turn.next(CALL) {
-            let answers = self
-                .submit_batches(group.drafts(), &batches_of(&group))
-                .await;
+            let batches = batches_of(&group);
+            let answers = self.submit_batches(group.drafts(), &batches, &alive).await;
+            let fault = answers.as_ref().err().filter(|error| error.is_transient());
+            if let Some(error) = fault {
+                turn.fail_waiting(error);
+            }
             group.answer(answers);
         }
     }
 
     async fn submit_alone(&self, drafts: &[Draft]) -> Result<Accepted> {
-        self.submit_batches(drafts, &vec![0; drafts.len()]).await
+        let alive = self.driver()?.begin()?;
+        self.submit_batches(drafts, &vec![0; drafts.len()], &alive)
+            .await
     }
 
     /// Submits these, each of which came with the batch of that number.
-    async fn submit_batches(&self, drafts: &[Draft], batches: &[usize]) -> Result<Accepted> {
+    async fn submit_batches(
+        &self,
+        drafts: &[Draft],
+        batches: &[usize],
+        alive: &Alive,
+    ) -> Result<Accepted> {
         let mut answers: Vec<Result<()>> = Vec::with_capacity(drafts.len());
         let mut seen = HashSet::with_capacity(drafts.len());
         let mut new = Vec::with_capacity(drafts.len());
@@ -198,7 +211,7 @@ impl Shared {
         if calls.is_empty() {
             return Ok(answers);
         }
-        for (span, answer) in spans.into_iter().zip(self.calls(calls).await?) {
+        for (span, answer) in spans.into_iter().zip(self.calls_of(calls, alive).await?) {
             for place in self.read(&SUBMIT, answer, places)? {
                 let Some(new) = span.get(place) else {
                     return Err(self.translate.answer(SUBMIT.name));

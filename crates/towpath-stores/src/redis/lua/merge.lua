@@ -86,7 +86,8 @@ local function judge(one, body)
     return 'pass'
   end
   local alone = message.losses + message.strays >= 2
-  if alone and #taken > 0 then
+  if alone and (#taken > 0 or before > 0) then
+    rung.w = true -- There is more, for whoever asks next.
     return 'stop'
   end
   if message.expires > 0 then

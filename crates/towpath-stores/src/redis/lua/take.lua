@@ -196,17 +196,18 @@ local function in_turn(turn)
 end
 
 -- The wish stands at ARGV[at]: how many, how many are enough where a pack would have to be taken apart for more,
--- bytes, and
+-- how many other calls of the same claim have handed out, bytes, and
 --   'q', how many queues, the queues, how many tasks, the tasks: strict by queue
 --   't', how many pairs; for each: queue, task: strict by pair
 --   'a', turn, how many tasks, the tasks: every queue in turn
 -- Answers per message: element, body, and, where its flag is not 0: more, saved. Per pack: element, content.
 -- ready → running; ready → failed (expired) in passing
 local function claim(incarnation, at, keep)
-  local want, kind = tonumber(ARGV[at]), ARGV[at + 3]
-  enough, bytes_max, taker, keep_dead = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), incarnation, keep
+  local want, kind = tonumber(ARGV[at]), ARGV[at + 4]
+  enough, before, bytes_max = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
+  taker, keep_dead = incarnation, keep
   plain_hold = struct.pack('>I4', 1) .. taker .. now8 .. struct.pack('>i8i8', -1, -1) .. HOLD_PAD
-  at = at + 4
+  at = at + 5
   if kind == 'q' then
     local queues = { unpack(ARGV, at + 1, at + tonumber(ARGV[at])) }
     at = at + 1 + #queues
