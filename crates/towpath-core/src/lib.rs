@@ -20,6 +20,8 @@ pub mod ids;
 pub mod life;
 pub mod limits;
 pub mod message;
+#[doc(hidden)]
+pub mod mount;
 pub mod name;
 #[doc(hidden)]
 pub mod pack;

@@ -1,0 +1,121 @@
+//! Whether the process that wrote something still lives.
+//!
+//! A process is known by the start of its machine, its number and its own start: numbers are given again, all three
+//! together are not. What is found beyond doubt to be dead may be taken over at once; where it cannot be told
+//! (another machine, another namespace of processes), only time helps.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use towpath_core::Clock;
+
+/// A process, as it is written down.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Identity {
+    /// The name of its machine.
+    pub host: String,
+    /// Which start of the machine: [`Clock::boot`].
+    pub boot: String,
+    /// The namespace of processes in which `pid` counts.
+    pub namespace: u64,
+    /// Its number.
+    pub pid: u32,
+    /// When it started, in the kernel's ticks since the start of the machine.
+    pub started: u64,
+}
+
+/// What is known of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// It is there.
+    Alive,
+    /// It is not, and never will be again.
+    Dead,
+    /// It cannot be seen from here.
+    Unknown,
+}
+
+/// Tells of processes. Handed in, so that tests can have theirs die.
+pub trait Processes: fmt::Debug + Send + Sync + 'static {
+    /// Who we are.
+    fn me(&self) -> Identity;
+
+    /// What is known of that process.
+    fn life(&self, of: &Identity) -> Life;
+}
+
+/// The processes of this machine.
+#[derive(Debug, Clone)]
+pub struct System {
+    me: Identity,
+}
+
+impl System {
+    /// Looks up who we are. A program that forks without starting another one has to do so again.
+    pub fn new(clock: &dyn Clock) -> Self {
+        let pid = std::process::id();
+        let host = rustix::system::uname()
+            .nodename()
+            .to_string_lossy()
+            .into_owned();
+        Self {
+            me: Identity {
+                host,
+                boot: clock.boot().to_string(),
+                namespace: namespace().unwrap_or(0),
+                pid,
+                started: started(pid).unwrap_or(0),
+            },
+        }
+    }
+}
+
+impl Processes for System {
+    fn me(&self) -> Identity {
+        self.me.clone()
+    }
+
+    fn life(&self, of: &Identity) -> Life {
+        let me = &self.me;
+        if (&of.host, &of.boot) != (&me.host, &me.boot) {
+            // The same machine, started since: nothing outlives that. Two machines may share a name, but not a disk of one
+            // of them.
+            return match of.host == me.host {
+                true => Life::Dead,
+                false => Life::Unknown,
+            };
+        }
+        if of.namespace != me.namespace || of.namespace == 0 || of.started == 0 {
+            return Life::Unknown;
+        }
+        match started(of.pid) {
+            Some(started) if started == of.started => Life::Alive,
+            Some(_) => Life::Dead,
+            None if is_readable() => Life::Dead,
+            None => Life::Unknown,
+        }
+    }
+}
+
+/// When a process started: the 22nd field of its `stat` (proc(5)). `None` when there is no such process, or it
+/// has ended and only waits to be noticed by its parent.
+fn started(pid: u32) -> Option<u64> {
+    let told = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is a name in parentheses, which may hold anything.
+    let mut fields = told.rsplit_once(") ")?.1.split(' ');
+    let state = fields.next()?;
+    let started = fields.nth(18)?.parse().ok()?;
+    (!matches!(state, "Z" | "X" | "x")).then_some(started)
+}
+
+/// Whether processes can be looked up at all.
+fn is_readable() -> bool {
+    started(std::process::id()).is_some()
+}
+
+/// The number of our namespace of processes.
+fn namespace() -> Option<u64> {
+    let link = std::fs::read_link("/proc/self/ns/pid").ok()?;
+    let told = link.to_str()?;
+    told.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok()
+}
