@@ -8,6 +8,11 @@
 pub mod fs;
 pub mod liveness;
 
+mod event_lock;
+mod guard;
 mod place;
+mod wait;
 
+pub use event_lock::{EventLock, LOCK_NAME, LOCK_TIMEOUT, Steal};
 pub use place::{Network, Place, World};
+pub use wait::{Cancel, Wait};

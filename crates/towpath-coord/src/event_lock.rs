@@ -1,0 +1,425 @@
+//! The cooperative lock of an event directory.
+//!
+//! Who holds it is said by the record in the [guard](crate::guard) file; for those who look from outside, and for the
+//! system that this one follows, a directory stands there for as long as it is held, and its mtime is that of
+//! the last renewal. So both exclude each other in one directory.
+//!
+//! Every transition happens under the guard's lock, in this order:
+//!
+//! | transition | steps | who dies between them leaves |
+//! | --- | --- | --- |
+//! | take | record with a holder; `mkdir`; record with the directory | a holder that is dead, found so at once; the directory, when it is there, goes with the next taking |
+//! | renew | `utimensat` of the directory; record | a directory that is newer than its record: the holder is dead |
+//! | release | `rmdir`; record without a holder | a holder without a directory: nobody |
+//! | steal | `rmdir`; then as take | as release, then as take |
+//!
+//! **A lock is free** when the record has no holder and no directory is there; when the holder's process is dead beyond
+//! doubt; or when its directory was taken away or touched by somebody who does not know the guard. **It may be
+//! stolen** when its time is over: by the boot clock among processes of one start of the machine, else by the wall
+//! clock. A directory that nobody here has made is somebody else's until its mtime is older than the timeout.
+
+use std::time::{Duration, SystemTime};
+
+use towpath_core::{Error, Kind, Result};
+
+use crate::fs::{Sort, Stat};
+use crate::guard::{Guard, Holder, named};
+use crate::liveness::Life;
+use crate::place::{Place, storage};
+use crate::wait::{Cancel, Pace, Patience, Wait};
+
+/// How long a lock lasts that is not renewed.
+pub const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
+/// The directory that stands for the lock.
+pub const LOCK_NAME: &str = ".lock";
+/// The guard file beside it.
+const GUARD_NAME: &str = ".towpath.guard";
+/// How long a transition of somebody else may take.
+const TRANSITION: Duration = Duration::from_secs(5);
+
+/// What to do about a lock whose time is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Steal {
+    /// Its holder most likely died, or stands still; it is taken.
+    #[default]
+    Expired,
+    /// It is respected like any other.
+    Never,
+}
+
+/// The lock of one directory, held or not, by this value.
+///
+/// # Examples
+///
+/// ```
+/// use towpath_coord::{EventLock, Network, Place, World};
+///
+/// let directory = tempfile::tempdir()?;
+/// let place = Place::open(World::new(), directory.path(), Network::Refuse)?;
+/// let (mut one, mut other) = (EventLock::new(place.clone()), EventLock::new(place));
+/// assert!(one.acquire(true, true)?);
+/// assert!(!other.acquire(false, false)?);
+/// assert!(one.release()?);
+/// assert!(other.acquire(false, false)?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct EventLock {
+    place: Place,
+    timeout: Duration,
+    held: Option<Held>,
+}
+
+/// What this value knows of its own taking.
+#[derive(Debug, Clone)]
+struct Held {
+    token: String,
+    fence: u64,
+}
+
+/// What a look at record and directory says.
+#[derive(Debug)]
+enum Look {
+    Free,
+    /// Somebody's, whose time may be over.
+    Taken {
+        expires: SystemTime,
+        is_over: bool,
+    },
+}
+
+impl EventLock {
+    /// The lock of this directory, which lasts [`LOCK_TIMEOUT`] when it is not renewed.
+    pub fn new(place: Place) -> Self {
+        Self::lasting(place, LOCK_TIMEOUT)
+    }
+
+    /// The same with another timeout.
+    pub fn lasting(place: Place, timeout: Duration) -> Self {
+        Self {
+            place,
+            timeout,
+            held: None,
+        }
+    }
+
+    /// Tries to take the lock, as its original does: without `wait` once and never from somebody whose time is over;
+    /// with it until the lock is free, or, with `steal` as well, until its time is over. Answers whether it was taken.
+    ///
+    /// For a wait that ends, see [`acquire_within`](EventLock::acquire_within).
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire_within`](EventLock::acquire_within).
+    pub fn acquire(&mut self, wait: bool, steal: bool) -> Result<bool> {
+        let steal = if wait && steal {
+            Steal::Expired
+        } else {
+            Steal::Never
+        };
+        let wait = if wait { Wait::Forever } else { Wait::No };
+        self.acquire_within(wait, steal, &Cancel::new())
+    }
+
+    /// Takes the lock, waiting for it as long as is said; answers whether it was taken.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::WrongState`] when this value holds it already: it would wait for itself. [`Kind::Stopped`] when the
+    /// wait was called off, [`Kind::NotFound`] when the directory is gone, [`Kind::Storage`] when it cannot be
+    /// written.
+    pub fn acquire_within(&mut self, wait: Wait, steal: Steal, cancel: &Cancel) -> Result<bool> {
+        if self.held.is_some() && self.is_current()? {
+            let text = format!("the lock of {} is already held here", self.shown());
+            return Err(Error::new(Kind::WrongState, text));
+        }
+        self.held = None;
+        let clock = self.place.world.clock.clone();
+        let (patience, mut pace) = (Patience::new(wait, &*clock, cancel), Pace::new());
+        loop {
+            if self.try_take(steal, cancel)? {
+                return Ok(true);
+            }
+            if !pace.wait(&*clock, &patience)? {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn try_take(&mut self, steal: Steal, cancel: &Cancel) -> Result<bool> {
+        let mut guard = self.guard(cancel)?;
+        let may_take = match self.look(&guard)? {
+            Look::Free => true,
+            Look::Taken { is_over, .. } => is_over && steal == Steal::Expired,
+        };
+        if may_take {
+            self.take(&mut guard)?;
+        }
+        Ok(may_take)
+    }
+
+    /// Takes the lock, whosever it was. When it fails nobody holds it.
+    fn take(&mut self, guard: &mut Guard) -> Result<()> {
+        self.remove_directory()?;
+        let (fence, holder) = (guard.record.fence + 1, self.holder());
+        let token = holder.token.clone();
+        let taken = self.make(guard, fence, holder);
+        if taken.is_ok() {
+            self.held = Some(Held { token, fence });
+        } else {
+            // What cannot be undone ends with its time.
+            let _left_to_expire = self.remove_directory();
+            let _left_to_expire = guard.write(&self.place, fence, None);
+        }
+        taken
+    }
+
+    fn make(&self, guard: &mut Guard, fence: u64, mut holder: Holder) -> Result<()> {
+        guard.write(&self.place, fence, Some(holder.clone()))?;
+        let path = self.place.path(LOCK_NAME);
+        let made = self.place.world.fs.create_dir(&path);
+        made.map_err(|error| storage(&path, "make", error))?;
+        holder.directory = Some(self.touch()?);
+        guard.write(&self.place, fence, Some(holder))
+    }
+
+    fn holder(&self) -> Holder {
+        let world = &self.place.world;
+        let lasts = |now: Duration| now.saturating_add(self.timeout).as_millis();
+        Holder {
+            token: format!(
+                "{:032x}",
+                u128::from(fastrand::u64(..)) << 64 | u128::from(fastrand::u64(..))
+            ),
+            owner: world.processes.me(),
+            expires_uptime: lasts(world.clock.uptime()).try_into().unwrap_or(u64::MAX),
+            expires_wall: world.clock.now().after(self.timeout).as_millis(),
+            directory: None,
+        }
+    }
+
+    /// Touches the directory; answers as what it is known from now on.
+    fn touch(&self) -> Result<(u64, u64, u64)> {
+        let (fs, path) = (&self.place.world.fs, self.place.path(LOCK_NAME));
+        let now = self.place.world.clock.now().to_system_time();
+        let touched = fs.touch(&path, now).and_then(|()| fs.stat(&path));
+        let found = touched.map_err(|error| storage(&path, "touch", error))?;
+        Ok(named(found.id, since_1970(found.modified)))
+    }
+
+    /// Until when the lock is held by anybody; `None` when nobody does.
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire_within`](EventLock::acquire_within).
+    pub fn expires(&self) -> Result<Option<SystemTime>> {
+        match self.look(&self.guard(&Cancel::new())?)? {
+            Look::Free => Ok(None),
+            Look::Taken { expires, .. } => Ok(Some(expires)),
+        }
+    }
+
+    /// As [`expires`](EventLock::expires) in seconds since 1970, as its original says it: 0 when nobody holds the lock.
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire_within`](EventLock::acquire_within).
+    pub fn expiration(&self) -> Result<f64> {
+        let expires = self.expires()?;
+        Ok(expires.map_or(0.0, |at| since_1970(at).as_secs_f64()))
+    }
+
+    /// Has the lock last its full time from now on. To be called well before it is over, at a third of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::NotFound`] when this value holds no lock, [`Kind::LeaseLost`] when it is somebody else's by now, or
+    /// was taken away; nothing is touched then.
+    pub fn renew(&mut self) -> Result<()> {
+        let mut guard = self.guard(&Cancel::new())?;
+        let held = self.check(&guard)?;
+        let directory = self.touch()?;
+        let holder = Holder {
+            token: held.token,
+            directory: Some(directory),
+            ..self.holder()
+        };
+        guard.write(&self.place, held.fence, Some(holder))
+    }
+
+    /// Gives the lock up; answers whether it was held. One that is somebody else's by now is left alone.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Storage`] when the directory cannot be removed: somebody has put something into it.
+    pub fn release(&mut self) -> Result<bool> {
+        let mut guard = self.guard(&Cancel::new())?;
+        let checked = self.check(&guard);
+        match checked {
+            Ok(held) => {
+                self.remove_directory()?;
+                guard.write(&self.place, held.fence, None)?;
+                self.held = None;
+                Ok(true)
+            }
+            Err(error) if [Kind::NotFound, Kind::LeaseLost].contains(&error.kind()) => {
+                self.held = None;
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes the lock away from whoever holds it; answers whether anybody did. For people: the holder learns of it when it
+    /// renews or publishes.
+    ///
+    /// # Errors
+    ///
+    /// As [`release`](EventLock::release).
+    pub fn force_release(&mut self) -> Result<bool> {
+        let mut guard = self.guard(&Cancel::new())?;
+        let was_held = matches!(self.look(&guard)?, Look::Taken { .. });
+        self.remove_directory()?;
+        let fence = guard.record.fence;
+        guard.write(&self.place, fence, None)?;
+        Ok(was_held)
+    }
+
+    /// The number of this taking: larger than that of any before it. `None` when this value holds no lock.
+    pub fn fence(&self) -> Option<u64> {
+        self.held.as_ref().map(|held| held.fence)
+    }
+
+    /// Does something that only the holder may do, such as to give a file its name. Nobody can take the lock meanwhile,
+    /// so it is to be short.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::LeaseLost`] and [`Kind::NotFound`] as [`renew`](EventLock::renew), and then it is not done; else what
+    /// `work` says.
+    pub fn publish<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let guard = self.guard(&Cancel::new())?;
+        self.check(&guard)?;
+        let done = work();
+        drop(guard);
+        done
+    }
+
+    fn guard(&self, cancel: &Cancel) -> Result<Guard> {
+        let clock = &*self.place.world.clock;
+        let patience = Patience::new(Wait::For(TRANSITION), clock, cancel);
+        Guard::enter(&self.place, GUARD_NAME, &patience)
+    }
+
+    fn is_current(&self) -> Result<bool> {
+        let guard = self.guard(&Cancel::new())?;
+        Ok(self.check(&guard).is_ok())
+    }
+
+    /// Our taking, if it is the one that counts.
+    fn check(&self, guard: &Guard) -> Result<Held> {
+        let Some(held) = self.held.clone() else {
+            let text = format!("the lock of {} is not held here", self.shown());
+            return Err(Error::new(Kind::NotFound, text));
+        };
+        let holder = guard.record.holder.as_ref();
+        let ours = holder.filter(|holder| holder.token == held.token);
+        let is_there = match ours {
+            Some(holder) => self.directory()?.is_some_and(|found| is_of(holder, &found)),
+            None => false,
+        };
+        if is_there {
+            return Ok(held);
+        }
+        let text = format!(
+            "the lock of {} was lost: its time was over, or it was taken away",
+            self.shown()
+        );
+        Err(Error::new(Kind::LeaseLost, text))
+    }
+
+    fn look(&self, guard: &Guard) -> Result<Look> {
+        let (world, found) = (&self.place.world, self.directory()?);
+        let Some(found) = found else {
+            return Ok(Look::Free);
+        };
+        let holder = guard
+            .record
+            .holder
+            .as_ref()
+            .filter(|holder| is_of(holder, &found));
+        let Some(holder) = holder else {
+            // Whoever died between his record and the end of his taking has left a directory that is not yet in it.
+            let unfinished = guard
+                .record
+                .holder
+                .as_ref()
+                .filter(|holder| holder.directory.is_none());
+            if unfinished.is_some_and(|holder| world.processes.life(&holder.owner) == Life::Dead) {
+                return Ok(Look::Free);
+            }
+            let expires = found.modified + self.timeout;
+            let is_over = expires <= world.clock.now().to_system_time();
+            return Ok(Look::Taken { expires, is_over });
+        };
+        let expires = towpath_core::Timestamp::from_millis(holder.expires_wall);
+        let is_over = match *holder.owner.boot == *world.clock.boot() {
+            true => world.clock.uptime().as_millis() >= u128::from(holder.expires_uptime),
+            false => world.clock.now() >= expires,
+        };
+        if world.processes.life(&holder.owner) == Life::Dead {
+            return Ok(Look::Free);
+        }
+        let expires = expires.to_system_time();
+        Ok(Look::Taken { expires, is_over })
+    }
+
+    /// The directory that stands for the lock.
+    fn directory(&self) -> Result<Option<Stat>> {
+        let path = self.place.path(LOCK_NAME);
+        match self.place.world.fs.stat(&path) {
+            Ok(found) if found.sort == Sort::Directory => Ok(Some(found)),
+            Ok(_) => {
+                let text = format!("{} is no directory, and no lock of ours", path.display());
+                Err(Error::new(Kind::Storage, text))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(storage(&path, "look at", error)),
+        }
+    }
+
+    fn remove_directory(&self) -> Result<()> {
+        let path = self.place.path(LOCK_NAME);
+        match self.place.world.fs.remove_dir(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(storage(&path, "remove", error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn shown(&self) -> std::path::Display<'_> {
+        self.place.directory().display()
+    }
+}
+
+impl Drop for EventLock {
+    /// Gives the lock up. What cannot be given up ends with its time.
+    fn drop(&mut self) {
+        if self.held.is_some()
+            && let Err(error) = self.release()
+        {
+            tracing::warn!(%error, "a lock stays until its time is over");
+        }
+    }
+}
+
+/// Whether a holder's directory is the one that is there, untouched by others.
+fn is_of(holder: &Holder, found: &Stat) -> bool {
+    holder.directory == Some(named(found.id, since_1970(found.modified)))
+}
+
+fn since_1970(time: SystemTime) -> Duration {
+    time.duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+}

@@ -1,0 +1,327 @@
+//! The lock of a directory: who holds it, who may take it, and what is left when somebody dies in between.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use tempfile::TempDir;
+use towpath_coord::fs::faulty::{Fault, Faulty};
+use towpath_coord::fs::{Disk, Fs};
+use towpath_coord::liveness::{Identity, Life, Processes};
+use towpath_coord::{
+    Cancel, EventLock, LOCK_NAME, LOCK_TIMEOUT, Network, Place, Steal, Wait, World,
+};
+use towpath_core::{Clock, Kind, ManualClock, Timestamp};
+
+/// Processes that live until the test says otherwise.
+#[derive(Debug, Default)]
+struct Town {
+    dead: Mutex<Vec<u32>>,
+}
+
+#[derive(Debug)]
+struct Citizen {
+    town: Arc<Town>,
+    boot: Arc<str>,
+    pid: u32,
+}
+
+impl Processes for Citizen {
+    fn me(&self) -> Identity {
+        Identity {
+            host: "here".to_owned(),
+            boot: self.boot.to_string(),
+            namespace: 1,
+            pid: self.pid,
+            started: 1,
+        }
+    }
+
+    fn life(&self, of: &Identity) -> Life {
+        match self.town.dead.lock().unwrap().contains(&of.pid) {
+            true => Life::Dead,
+            false => Life::Alive,
+        }
+    }
+}
+
+/// A directory, its clock, and who uses it.
+struct Stage {
+    directory: TempDir,
+    clock: Arc<ManualClock>,
+    town: Arc<Town>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        Self {
+            directory: TempDir::new().unwrap(),
+            clock: Arc::new(ManualClock::new(Timestamp::from_millis(1_700_000_000_000))),
+            town: Arc::default(),
+        }
+    }
+
+    fn lock_over(&self, pid: u32, fs: Arc<dyn Fs>) -> Result<EventLock, towpath_core::Error> {
+        let (town, boot) = (self.town.clone(), self.clock.boot());
+        let world = World::new()
+            .with_fs(fs)
+            .with_clock(self.clock.clone())
+            .with_processes(Arc::new(Citizen { town, boot, pid }));
+        Place::open(world, self.directory.path(), Network::Refuse).map(EventLock::new)
+    }
+
+    fn lock(&self, pid: u32) -> EventLock {
+        self.lock_over(pid, Arc::new(Disk)).unwrap()
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.directory.path().join(LOCK_NAME)
+    }
+
+    fn kill(&self, pid: u32) {
+        self.town.dead.lock().unwrap().push(pid);
+    }
+}
+
+fn at_once(lock: &mut EventLock, steal: Steal) -> bool {
+    lock.acquire_within(Wait::No, steal, &Cancel::new())
+        .unwrap()
+}
+
+fn touch(path: &Path, time: SystemTime) {
+    Disk.touch(path, time).unwrap();
+}
+
+#[test]
+fn one_holds_it_and_its_directory_is_there_meanwhile() {
+    let stage = Stage::new();
+    let (mut one, mut other) = (stage.lock(1), stage.lock(2));
+    assert_eq!(one.expiration().unwrap(), 0.0);
+    assert!(at_once(&mut one, Steal::Never));
+    let expires = 1_700_000_000.0 + LOCK_TIMEOUT.as_secs_f64();
+    assert_eq!(other.expiration().unwrap(), expires);
+    let modified = stage.path().metadata().unwrap().modified().unwrap();
+    assert_eq!(modified, stage.clock.now().to_system_time());
+    assert!(!at_once(&mut other, Steal::Expired));
+    assert_eq!(
+        one.acquire(true, true).unwrap_err().kind(),
+        Kind::WrongState
+    );
+    assert!(one.release().unwrap());
+    assert!(!one.release().unwrap());
+    assert!(!stage.path().exists());
+    assert!(at_once(&mut other, Steal::Never));
+    assert_eq!(other.fence(), Some(2));
+}
+
+#[test]
+fn one_whose_time_is_over_is_stolen_only_on_request_and_refused_afterwards() {
+    let stage = Stage::new();
+    let (mut one, mut other) = (stage.lock(1), stage.lock(2));
+    assert!(at_once(&mut one, Steal::Never));
+    stage.clock.advance(LOCK_TIMEOUT);
+    assert!(!other.acquire(false, true).unwrap(), "stealing needs both");
+    assert!(!at_once(&mut other, Steal::Never));
+    assert!(at_once(&mut other, Steal::Expired));
+    assert_eq!(one.renew().unwrap_err().kind(), Kind::LeaseLost);
+    let published = one.publish(|| panic!("it is somebody else's"));
+    let published: Result<(), _> = published;
+    assert_eq!(published.unwrap_err().kind(), Kind::LeaseLost);
+    assert!(!one.release().unwrap());
+    assert_eq!(other.publish(|| Ok(7)).unwrap(), 7);
+}
+
+#[test]
+fn a_renewed_one_lasts_from_its_renewal() {
+    let stage = Stage::new();
+    let (mut one, mut other) = (stage.lock(1), stage.lock(2));
+    assert!(at_once(&mut one, Steal::Never));
+    for _ in 0..5 {
+        stage.clock.advance(LOCK_TIMEOUT - Duration::from_secs(1));
+        one.renew().unwrap();
+        assert!(!at_once(&mut other, Steal::Expired));
+    }
+    stage.clock.advance(LOCK_TIMEOUT);
+    assert!(at_once(&mut other, Steal::Expired));
+}
+
+#[test]
+fn the_wall_clock_may_jump() {
+    for jump in [-3_600_000, 3_600_000] {
+        let stage = Stage::new();
+        let (mut one, mut other) = (stage.lock(1), stage.lock(2));
+        assert!(at_once(&mut one, Steal::Never));
+        stage.clock.step_wall(jump);
+        assert!(!at_once(&mut other, Steal::Expired), "{jump}");
+        stage.clock.advance(LOCK_TIMEOUT);
+        assert!(at_once(&mut other, Steal::Expired), "{jump}");
+    }
+}
+
+#[test]
+fn that_of_a_dead_process_is_free_at_once() {
+    let stage = Stage::new();
+    let (mut one, mut other) = (stage.lock(1), stage.lock(2));
+    assert!(at_once(&mut one, Steal::Never));
+    stage.kill(1);
+    assert!(at_once(&mut other, Steal::Never));
+    assert!(!one.release().unwrap(), "it is the other's");
+}
+
+#[test]
+fn who_does_not_know_the_guard_is_respected_for_the_timeout() {
+    let stage = Stage::new();
+    let mut lock = stage.lock(1);
+    std::fs::create_dir(stage.path()).unwrap();
+    touch(&stage.path(), stage.clock.now().to_system_time());
+    assert!(!at_once(&mut lock, Steal::Expired));
+    stage.clock.advance(LOCK_TIMEOUT);
+    assert!(!at_once(&mut lock, Steal::Never));
+    assert!(at_once(&mut lock, Steal::Expired));
+}
+
+#[test]
+fn who_does_not_know_the_guard_may_steal_and_it_is_noticed() {
+    let stage = Stage::new();
+    let mut lock = stage.lock(1);
+    assert!(at_once(&mut lock, Steal::Never));
+    std::fs::remove_dir(stage.path()).unwrap();
+    assert_eq!(lock.renew().unwrap_err().kind(), Kind::LeaseLost);
+    std::fs::create_dir(stage.path()).unwrap();
+    touch(
+        &stage.path(),
+        stage.clock.now().to_system_time() + Duration::from_secs(1),
+    );
+    assert_eq!(lock.renew().unwrap_err().kind(), Kind::LeaseLost);
+    assert!(!lock.release().unwrap());
+    assert!(stage.path().exists(), "it is theirs");
+    assert!(!at_once(&mut lock, Steal::Never));
+    assert!(lock.force_release().unwrap());
+    assert!(at_once(&mut lock, Steal::Never));
+}
+
+#[test]
+fn a_file_or_what_lies_in_the_directory_is_not_ours_to_remove() {
+    let stage = Stage::new();
+    let mut lock = stage.lock(1);
+    std::fs::write(stage.path(), "theirs").unwrap();
+    let error = lock.acquire(true, true).unwrap_err();
+    assert_eq!(error.kind(), Kind::Storage, "{error}");
+    std::fs::remove_file(stage.path()).unwrap();
+    assert!(at_once(&mut lock, Steal::Never));
+    let inside = stage.path().join("theirs");
+    std::fs::write(&inside, "theirs").unwrap();
+    assert!(lock.force_release().is_err());
+    assert!(inside.exists());
+    std::fs::remove_file(&inside).unwrap();
+}
+
+#[test]
+fn a_wait_can_be_called_off_and_has_an_end() {
+    let stage = Stage::new();
+    let (mut one, mut other) = (stage.lock(1), stage.lock(2));
+    assert!(at_once(&mut one, Steal::Never));
+    let cancel = Cancel::new();
+    cancel.cancel();
+    let waited = other.acquire_within(Wait::Forever, Steal::Never, &cancel);
+    assert_eq!(waited.unwrap_err().kind(), Kind::Stopped);
+    let ticking = stage.clock.clone();
+    let over = Arc::new(Cancel::new());
+    let until = over.clone();
+    let ticks = std::thread::spawn(move || {
+        while !until.is_cancelled() {
+            ticking.advance(Duration::from_millis(10));
+            std::thread::yield_now();
+        }
+    });
+    let wait = Wait::For(Duration::from_secs(30));
+    assert!(
+        !other
+            .acquire_within(wait, Steal::Never, &Cancel::new())
+            .unwrap()
+    );
+    over.cancel();
+    ticks.join().unwrap();
+}
+
+/// What is done to a lock that is free, or held by one whose time is over.
+fn life_of(lock: &mut EventLock) -> Result<u64, towpath_core::Error> {
+    lock.acquire_within(Wait::No, Steal::Expired, &Cancel::new())?;
+    let fence = lock.fence().unwrap_or(0);
+    lock.renew()?;
+    lock.publish(|| Ok(()))?;
+    lock.release()?;
+    Ok(fence)
+}
+
+#[test]
+fn whenever_a_process_dies_the_lock_is_free_at_once_and_the_fence_grows() {
+    for stale in [false, true] {
+        let prepare = || {
+            let stage = Stage::new();
+            if stale {
+                let mut before = stage.lock(7);
+                assert!(at_once(&mut before, Steal::Never));
+                stage.clock.advance(LOCK_TIMEOUT);
+                std::mem::forget(before);
+            }
+            stage
+        };
+        let stage = prepare();
+        let counting = Arc::new(Faulty::new(Arc::new(Disk), None));
+        life_of(&mut stage.lock_over(1, counting.clone()).unwrap()).unwrap();
+        let all = counting.count();
+        assert!(all > 15, "{all}");
+        for at in 1..=all {
+            for fault in [Fault::Die, Fault::DieTorn, Fault::DieAfter] {
+                let stage = prepare();
+                let fs = Arc::new(Faulty::new(Arc::new(Disk), Some((at, fault))));
+                let mut granted = 0;
+                if let Ok(mut lock) = stage.lock_over(1, fs.clone()) {
+                    let _died = life_of(&mut lock);
+                    granted = lock.fence().unwrap_or(0);
+                }
+                assert!(fs.struck());
+                stage.kill(1);
+                let mut next = stage.lock(2);
+                let taken = next.acquire_within(Wait::No, Steal::Expired, &Cancel::new());
+                assert!(taken.unwrap(), "{fault:?} at {at}");
+                let fence = next.fence().unwrap();
+                assert!(
+                    fence > granted,
+                    "{fault:?} at {at}: {fence} after {granted}"
+                );
+                next.publish(|| Ok(())).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn whatever_fails_the_lock_is_held_by_one_or_free_in_time() {
+    let stage = Stage::new();
+    let counting = Arc::new(Faulty::new(Arc::new(Disk), None));
+    life_of(&mut stage.lock_over(1, counting.clone()).unwrap()).unwrap();
+    for at in 1..=counting.count() {
+        for fault in [Fault::Fail, Fault::Tear] {
+            let stage = Stage::new();
+            let fs = Arc::new(Faulty::new(Arc::new(Disk), Some((at, fault))));
+            let Ok(mut lock) = stage.lock_over(1, fs) else {
+                continue;
+            };
+            let _failed_or_not = life_of(&mut lock);
+            let held = lock.fence().is_some() && lock.publish(|| Ok(())).is_ok();
+            let mut other = stage.lock(2);
+            let taken = other
+                .acquire_within(Wait::No, Steal::Never, &Cancel::new())
+                .unwrap();
+            assert!(!(held && taken), "{fault:?} at {at}: two hold it");
+            drop(other);
+            stage.clock.advance(LOCK_TIMEOUT);
+            let taken = stage
+                .lock(3)
+                .acquire_within(Wait::No, Steal::Expired, &Cancel::new());
+            assert!(taken.unwrap(), "{fault:?} at {at}");
+        }
+    }
+}
