@@ -285,6 +285,11 @@ impl EventLock {
         Ok(was_held)
     }
 
+    /// How long it lasts that is not renewed.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// The number of this taking: larger than that of any before it. `None` when this value holds no lock.
     pub fn fence(&self) -> Option<u64> {
         self.held.as_ref().map(|held| held.fence)

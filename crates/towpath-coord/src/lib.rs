@@ -10,9 +10,11 @@ pub mod liveness;
 
 mod event_lock;
 mod guard;
+mod holding;
 mod place;
 mod wait;
 
 pub use event_lock::{EventLock, LOCK_NAME, LOCK_TIMEOUT, Steal};
+pub use holding::Holding;
 pub use place::{Network, Place, World};
 pub use wait::{Cancel, Wait};

@@ -325,3 +325,43 @@ fn whatever_fails_the_lock_is_held_by_one_or_free_in_time() {
         }
     }
 }
+
+/// Waits for a condition, as long as it may take on a machine that is busy.
+fn until(what: &str, is_so: impl Fn() -> bool) {
+    let began = std::time::Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(30), "{what}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_kept_lock_is_renewed_and_tells_when_it_was_lost() {
+    let directory = TempDir::new().unwrap();
+    let place = || Place::open(World::new(), directory.path(), Network::Refuse).unwrap();
+    let mut lock = EventLock::lasting(place(), Duration::from_millis(60));
+    assert!(at_once(&mut lock, Steal::Never));
+    let kept = lock.keep().unwrap();
+    let first = EventLock::new(place()).expires().unwrap();
+    until("it was not renewed", || {
+        EventLock::new(place()).expires().unwrap() > first
+    });
+    assert!(!kept.publish(|| Ok(kept.is_lost())).unwrap());
+    assert!(EventLock::new(place()).force_release().unwrap());
+    until("the loss was not noticed", || kept.is_lost());
+    let published: Result<(), _> = kept.publish(|| panic!("it was lost"));
+    assert_eq!(published.unwrap_err().kind(), Kind::LeaseLost);
+    assert!(!kept.release().unwrap());
+}
+
+#[test]
+fn a_kept_lock_is_given_up_when_it_is_dropped() {
+    let stage = Stage::new();
+    let mut lock = stage.lock(1);
+    assert!(at_once(&mut lock, Steal::Never));
+    let kept = lock.keep().unwrap();
+    assert_eq!(kept.fence(), 1);
+    drop(kept);
+    assert!(!stage.path().exists());
+    assert!(at_once(&mut stage.lock(2), Steal::Never));
+}
