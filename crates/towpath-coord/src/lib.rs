@@ -3,18 +3,28 @@
 //! Useful alone, with no queue: everything is in a directory that the programs concerned share on one machine.
 //!
 //! The protocols are written for a process that may die at any line. What each leaves on disk then stands at the
-//! head of its module, and the tests end the world at every operation on a file ([`fs::faulty`]).
+//! head of its module, and the tests end the world at every operation on a file (`fs::faulty`).
 
+pub mod deferred;
 pub mod fs;
+pub mod journal;
 pub mod liveness;
 
+mod cooldown;
 mod event_lock;
 mod guard;
 mod holding;
+mod intent;
+mod manifest;
 mod place;
+mod rider;
+mod utc;
 mod wait;
 
+pub use cooldown::{CoolDown, CoolDownParams, Failures, Growth};
 pub use event_lock::{EventLock, LOCK_NAME, LOCK_TIMEOUT, Steal};
 pub use holding::Holding;
+pub use intent::{CLAIM_TIME, Claim, Intent};
+pub use manifest::{MEMBERS_MAX, Manifest};
 pub use place::{Network, Place, World};
 pub use wait::{Cancel, Wait};

@@ -70,6 +70,17 @@ impl System {
     }
 }
 
+impl System {
+    /// Another process of this machine, as it may be written down; `None` when there is none of that number.
+    pub fn of(&self, pid: u32) -> Option<Identity> {
+        Some(Identity {
+            pid,
+            started: started(pid)?,
+            ..self.me.clone()
+        })
+    }
+}
+
 impl Processes for System {
     fn me(&self) -> Identity {
         self.me.clone()

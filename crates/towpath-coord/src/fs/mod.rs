@@ -1,7 +1,7 @@
 //! The operations on files that the protocols of this crate consist of.
 //!
 //! Everything goes through [`Fs`] and [`Handle`], so that a test can end the world at any of them
-//! ([`faulty`]). Read [`Fs`], then `disk` for how Linux does it.
+//! (`faulty`). Read [`Fs`], then `disk` for how Linux does it.
 
 mod disk;
 #[cfg(any(test, feature = "faulty"))]

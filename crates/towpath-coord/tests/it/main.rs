@@ -1,4 +1,7 @@
 //! The protocols on files, with the world ending at every operation.
 
+mod deferred;
 mod event_lock;
+mod journal;
 mod layers;
+mod riders;

@@ -1,0 +1,213 @@
+//! Takes over the state files of others that are dead or have left, runs what is pending in them, and removes them.
+
+use std::collections::HashSet;
+use std::io::{self, ErrorKind};
+use std::time::Duration;
+
+use towpath_core::Kind;
+
+use super::drain::{Drain, note};
+use super::ledger::{Entry, Ledger, Pending};
+use super::registry::Registry;
+use super::state::{QUARANTINE, State, UNFINISHED};
+use super::{Config, Report};
+use crate::fs::{FileId, Handle, Lock, Open, Sort};
+use crate::journal::{JOURNAL_MAX, Journal, Reading};
+use crate::liveness::Life;
+use crate::place::storage;
+
+/// How often the directory is gone through: what comes up meanwhile is run too, but not for ever.
+const PASSES: usize = 4;
+
+/// Files that are settled and could not be removed. With the name, because a number is given to another file once
+/// this one is gone.
+pub(super) type Settled = HashSet<(String, FileId)>;
+
+pub(super) struct Orphans<'a> {
+    pub(super) state: &'a State,
+    pub(super) registry: &'a Registry,
+    pub(super) config: &'a Config,
+    /// Our own state file.
+    pub(super) own: Option<&'a str>,
+    pub(super) settled: &'a mut Settled,
+}
+
+/// A state file that is ours now.
+struct Taken {
+    journal: Journal,
+    pending: Vec<Pending>,
+    id: FileId,
+    is_spoilt: bool,
+}
+
+impl Orphans<'_> {
+    /// Runs what there is to run. Whatever goes wrong is told and stops nobody.
+    pub(super) fn run(&mut self, report: &mut Report) {
+        let until = self.state.world.clock.uptime() + self.config.budget;
+        for pass in 0..PASSES {
+            let names = match self.state.names() {
+                Ok(names) => names,
+                Err(error) => return report.trouble(error),
+            };
+            let (before, mut parked) = (report.taken, 0);
+            for name in names {
+                if Some(name.as_str()) == self.own {
+                    continue;
+                }
+                if self.state.world.clock.uptime() >= until {
+                    let budget = self.config.budget;
+                    return report.trouble(format!("the {budget:?} for orphans are over"));
+                }
+                match self.visit(&name, until, report) {
+                    Ok(left) => parked += left,
+                    Err(error) => {
+                        report.trouble(storage(&self.state.path(&name), "take over", error));
+                    }
+                }
+            }
+            if report.taken == before || pass + 1 == PASSES {
+                // What is left is counted in the last pass alone.
+                report.parked += parked;
+                return;
+            }
+        }
+    }
+
+    /// Looks at one file; answers how many functions stay in it.
+    fn visit(&mut self, name: &str, until: Duration, report: &mut Report) -> io::Result<usize> {
+        if name.ends_with(UNFINISHED) {
+            return self.sweep(name).map(|()| 0);
+        }
+        let taken = match self.take(name, report)? {
+            Ok(taken) => taken,
+            Err(parked) => return Ok(parked),
+        };
+        let Taken {
+            mut journal,
+            pending,
+            id,
+            is_spoilt,
+        } = taken;
+        report.taken += 1;
+        let drain = Drain {
+            state: self.state,
+            registry: self.registry,
+            config: self.config,
+            file: name,
+            until: Some(until),
+        };
+        let before = report.parked;
+        let left = drain.drain(&mut journal, pending, report);
+        report.parked = before;
+        if !left.is_empty() {
+            note(&mut journal, &Entry::Left, report);
+            journal.file().unlock()?;
+            return Ok(left.len());
+        }
+        note(&mut journal, &Entry::Drained, report);
+        let gone = match is_spoilt {
+            true => self.quarantine(name, report),
+            false => self.state.world.fs.remove_file(&self.state.path(name)),
+        };
+        match gone {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                // Its last line says that nothing is to be done; here it is not even opened again.
+                self.settled.insert((name.to_owned(), id));
+                Err(error)
+            }
+            _ => Ok(0),
+        }
+    }
+
+    /// Takes a file if it may be taken; else how many functions are parked in it.
+    fn take(
+        &mut self,
+        name: &str,
+        report: &mut Report,
+    ) -> io::Result<std::result::Result<Taken, usize>> {
+        const NOTHING: io::Result<std::result::Result<Taken, usize>> = Ok(Err(0));
+        let Some(_guard) = self.state.guard()? else {
+            report.trouble("others are taking over for too long; orphans are left to them");
+            return NOTHING;
+        };
+        let path = self.state.path(name);
+        let file = match self.state.world.fs.open(&path, Open::Write) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return NOTHING,
+            file => file?,
+        };
+        let stat = file.stat()?;
+        if stat.sort != Sort::File || self.settled.contains(&(name.to_owned(), stat.id)) {
+            return NOTHING;
+        }
+        let is_locked = file.try_lock(Lock::Exclusive)?;
+        if !self.state.is_at(&*file, &path)? {
+            return NOTHING;
+        }
+        if is_locked && stat.len > JOURNAL_MAX as u64 {
+            return self.quarantine(name, report).map(|()| Err(0));
+        }
+        let (mut journal, reading) = match Journal::resume(file, &path, self.config.durability) {
+            Ok(read) => read,
+            Err(error) if error.kind() == Kind::Incompatible => return Ok(Err(1)),
+            Err(error) => return Err(io::Error::other(error)),
+        };
+        let ledger = Ledger::of(&reading);
+        if !self.is_orphan(is_locked, &reading, &ledger) {
+            return NOTHING;
+        }
+        let is_known = |one: &Pending| self.registry.knows(&one.name);
+        if !ledger.pending.is_empty() && !ledger.pending.values().any(is_known) {
+            return Ok(Err(ledger.pending.len()));
+        }
+        let by = self.state.world.processes.me();
+        let entry = Entry::Taken {
+            by,
+            locked: is_locked,
+        };
+        journal.append(&entry).map_err(io::Error::other)?;
+        Ok(Ok(Taken {
+            journal,
+            id: stat.id,
+            is_spoilt: reading.damaged > 0 || ledger.foreign > 0,
+            pending: ledger.pending.into_values().collect(),
+        }))
+    }
+
+    /// Whether nobody goes on with it: the lock is free, or who would hold it is dead and only a child of his has it.
+    fn is_orphan(&self, is_locked: bool, reading: &Reading, ledger: &Ledger) -> bool {
+        let life = |of| self.state.world.processes.life(of);
+        let owner = reading.header.as_ref().map(|header| &header.owner);
+        match (is_locked, &ledger.taken) {
+            // He works without the lock because a child of the owner had it then.
+            (true, Some((by, false))) => life(by) == Life::Dead,
+            (true, _) => true,
+            (false, Some((by, _))) => life(by) == Life::Dead,
+            (false, None) => owner.is_some_and(|owner| life(owner) == Life::Dead),
+        }
+    }
+
+    /// Keeps a file for somebody to look at.
+    fn quarantine(&self, name: &str, report: &mut Report) -> io::Result<()> {
+        let (fs, directory) = (&self.state.world.fs, self.state.path(QUARANTINE));
+        match fs.create_dir(&directory) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        fs.rename_new(&self.state.path(name), &directory.join(name))?;
+        report.quarantined += 1;
+        Ok(())
+    }
+
+    /// Removes an unfinished file that nobody is finishing.
+    fn sweep(&self, name: &str) -> io::Result<()> {
+        let (fs, path) = (&self.state.world.fs, self.state.path(name));
+        let file: Box<dyn Handle> = match fs.open(&path, Open::Write) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            file => file?,
+        };
+        if file.try_lock(Lock::Exclusive)? && self.state.is_at(&*file, &path)? {
+            fs.remove_file(&path)?;
+        }
+        Ok(())
+    }
+}

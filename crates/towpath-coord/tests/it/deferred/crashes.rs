@@ -1,0 +1,244 @@
+//! The world fails or ends at every operation of every protocol; then another process comes.
+
+use std::sync::Arc;
+
+use towpath_coord::Place;
+use towpath_coord::deferred::{Config, Manager, Order, Registry, clean, list};
+use towpath_coord::fs::Disk;
+use towpath_coord::fs::faulty::{Fault, Faulty};
+use towpath_coord::journal::Durability;
+
+use super::Site;
+
+const FAULTS: [Fault; 5] = [
+    Fault::Fail,
+    Fault::Tear,
+    Fault::Die,
+    Fault::DieTorn,
+    Fault::DieAfter,
+];
+
+fn ends_the_world(fault: Fault) -> bool {
+    !matches!(fault, Fault::Fail | Fault::Tear)
+}
+
+/// What a protocol has been promised, by words that are to be said.
+type Promised = Vec<String>;
+
+/// Runs a protocol as process 2 with each fault at each of its operations, and looks at what process 3 then finds.
+fn at_every_operation(
+    prepare: fn(&Site) -> Promised,
+    protocol: fn(&Registry, &Place, &mut Promised),
+) {
+    let run = |fault: Option<(u64, Fault)>| {
+        let site = Site::new();
+        let mut promised = prepare(&site);
+        // To look at a place is its first operation, and has nothing to lose.
+        let fs = Faulty::new(Arc::new(Disk), fault);
+        let place = site.place_over(2, Arc::new(fs.clone()));
+        let (watched, ends) = (
+            fs.clone(),
+            fault.is_some_and(|(_, fault)| ends_the_world(fault)),
+        );
+        let registry = site.registry_while(move || !(ends && watched.struck()));
+        protocol(&registry, &place, &mut promised);
+        drop(place);
+        site.dead.lock().unwrap().push(2);
+        (site, promised, fs)
+    };
+    let (_, _, fs) = run(None);
+    let count = fs.count();
+    assert!(count > 1);
+    for n in 2..=count {
+        for fault in FAULTS {
+            let (site, promised, fs) = run(Some((n, fault)));
+            let when = format!("{fault:?} at {n} of {count}");
+            assert!(fs.struck(), "{when}");
+            check(&site, &promised, &when);
+            if !ends_the_world(fault) {
+                // Who was told that nothing is registered can rely on it.
+                let ran = site.ran();
+                assert!(
+                    ran.iter().all(|word| promised.contains(word)),
+                    "{when}: {ran:?}"
+                );
+            }
+        }
+    }
+}
+
+/// What the next process finds: every promise is kept, at most one twice, and nothing is left behind.
+fn check(site: &Site, promised: &Promised, when: &str) {
+    let next = site.manager(3);
+    let report = next.run_orphans().unwrap();
+    assert_eq!(report.troubles, [""; 0], "{when}");
+    next.close().unwrap();
+    let ran = site.ran();
+    for word in promised {
+        assert!(ran.contains(word), "{when}: {word} of {ran:?}");
+    }
+    let mut once = ran.clone();
+    once.sort_unstable();
+    once.dedup();
+    assert!(ran.len() <= once.len() + 1, "{when}: {ran:?}");
+    assert_eq!(site.state_files(), [""; 0], "{when}");
+    assert_eq!(site.names("quarantine"), [""; 0], "{when}");
+    let listing = list(&site.place(4), &site.registry()).unwrap();
+    assert!(listing.dead.is_empty(), "{when}");
+    // A process that is dead here cannot unlock; tests beside this one fork, and their children have its files open for
+    // a moment.
+    let clean = || clean(&site.place(4), &site.registry(), &Config::default()).unwrap();
+    assert!((0..10_000).any(|_| clean().removed), "{when}");
+}
+
+fn nothing(_: &Site) -> Promised {
+    Promised::new()
+}
+
+fn work(registry: &Registry, place: &Place, promised: &mut Promised) {
+    work_as(Config::default(), registry, place, promised);
+}
+
+fn work_as(config: Config, registry: &Registry, place: &Place, promised: &mut Promised) {
+    let Ok(manager) = Manager::open(place, registry.clone(), config) else {
+        return;
+    };
+    if let Ok(scope) = manager.scope() {
+        for word in ["a", "b", "c"] {
+            if scope.defer("say", word).is_ok() {
+                promised.push(word.to_owned());
+            }
+        }
+        scope.end();
+    }
+}
+
+#[test]
+fn opening_deferring_running_and_leaving() {
+    at_every_operation(nothing, work);
+}
+
+#[test]
+fn the_same_with_every_line_on_the_disk() {
+    at_every_operation(nothing, |registry, place, promised| {
+        let config = Config {
+            durability: Durability::Power,
+            order: Order::LastIn,
+            ..Config::default()
+        };
+        work_as(config, registry, place, promised);
+    });
+}
+
+#[test]
+fn dying_with_everything_pending() {
+    at_every_operation(nothing, |registry, place, promised| {
+        let opened = Manager::open(place, registry.clone(), Config::default());
+        let Ok(manager) = opened else { return };
+        if let Ok(scope) = manager.scope() {
+            for word in ["a", "b"] {
+                if scope.defer("say", word).is_ok() {
+                    promised.push(word.to_owned());
+                }
+            }
+            super::die(scope, manager);
+        }
+    });
+}
+
+fn orphans(site: &Site) -> Promised {
+    site.leave(1, &["orphan 1", "orphan 2", "orphan 3"]);
+    ["orphan 1", "orphan 2", "orphan 3"]
+        .map(str::to_owned)
+        .to_vec()
+}
+
+#[test]
+fn taking_over() {
+    at_every_operation(orphans, work);
+}
+
+#[test]
+fn cleaning() {
+    at_every_operation(orphans, |registry, place, _| {
+        let _cleaned_or_not = clean(place, registry, &Config::default());
+    });
+}
+
+#[test]
+fn taking_over_a_file_that_cannot_be_removed_does_not_loop() {
+    let site = Site::new();
+    site.leave(1, &["once"]);
+    let fs = Arc::new(Stuck(Disk));
+    let manager = {
+        let place = site.place_over(2, fs);
+        Manager::open(&place, site.registry(), Config::default()).unwrap()
+    };
+    let first = manager.run_orphans().unwrap();
+    assert_eq!((first.done, first.taken, first.troubles.len()), (1, 1, 1));
+    for _ in 0..3 {
+        let again = manager.run_orphans().unwrap();
+        assert_eq!((again.done, again.taken, again.troubles.len()), (0, 0, 0));
+    }
+    assert_eq!(site.ran(), ["once"]);
+    assert_eq!(site.state_files().len(), 2);
+    drop(manager);
+    let report = site.manager(3).run_orphans().unwrap();
+    assert_eq!(report.done, 0);
+    assert_eq!(site.ran(), ["once"]);
+}
+
+/// Files that have no names to begin with are not known here, and none can be removed.
+#[derive(Debug)]
+struct Stuck(Disk);
+
+mod stuck {
+    use std::ffi::OsString;
+    use std::io::{ErrorKind, Result};
+    use std::path::Path;
+    use std::time::SystemTime;
+
+    use towpath_coord::fs::{Fs, Handle, Open, Stat};
+
+    impl Fs for super::Stuck {
+        fn open(&self, path: &Path, how: Open) -> Result<Box<dyn Handle>> {
+            self.0.open(path, how)
+        }
+        fn open_unnamed(&self, _: &Path) -> Result<Box<dyn Handle>> {
+            Err(ErrorKind::Unsupported.into())
+        }
+        fn name(&self, file: &dyn Handle, path: &Path) -> Result<()> {
+            self.0.name(file, path)
+        }
+        fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+            self.0.rename(from, to)
+        }
+        fn rename_new(&self, from: &Path, to: &Path) -> Result<()> {
+            self.0.rename_new(from, to)
+        }
+        fn remove_file(&self, _: &Path) -> Result<()> {
+            Err(ErrorKind::PermissionDenied.into())
+        }
+        fn create_dir(&self, path: &Path) -> Result<()> {
+            self.0.create_dir(path)
+        }
+        fn remove_dir(&self, path: &Path) -> Result<()> {
+            self.0.remove_dir(path)
+        }
+        fn list(&self, directory: &Path, max: usize) -> Result<Vec<OsString>> {
+            self.0.list(directory, max)
+        }
+        fn stat(&self, path: &Path) -> Result<Stat> {
+            self.0.stat(path)
+        }
+        fn touch(&self, path: &Path, time: SystemTime) -> Result<()> {
+            self.0.touch(path, time)
+        }
+        fn sync_dir(&self, directory: &Path) -> Result<()> {
+            self.0.sync_dir(directory)
+        }
+        fn network(&self, directory: &Path) -> Result<Option<String>> {
+            self.0.network(directory)
+        }
+    }
+}
