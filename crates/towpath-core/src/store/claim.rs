@@ -35,8 +35,8 @@ pub struct Claim {
     pub incarnation: IncarnationId,
     /// At most that many.
     pub max: usize,
-    /// From so many on the store may stop although more are ready, where that is less work: at 1 or more. Fewer than
-    /// that say that no more are, unless the claim was cut short.
+    /// From so many on, at least 1, the store may stop although more are ready, where that is less work. An answer of
+    /// fewer says that no more were ready, unless the claim was cut short.
     pub enough: usize,
     /// Which ones.
     pub selection: Arc<Selection>,

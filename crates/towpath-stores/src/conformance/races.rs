@@ -145,6 +145,29 @@ pub async fn of_many_who_submit_at_once_each_learns_of_its_own(h: &Harness) {
     assert_eq!(usize::try_from(h.counts().await.ready), Ok(new + 1));
 }
 
+/// Also of those who wait for others the caller learns what became of his messages.
+pub async fn what_is_submitted_while_a_handle_is_closed_is_answered_truly(h: &Harness) {
+    let handle = h.another();
+    let mut callers = JoinSet::new();
+    for _ in 0..24 {
+        let (handle, draft) = (handle.clone(), draft("t"));
+        callers.spawn(async move {
+            let id = draft.id;
+            (id, handle.submit(vec![draft]).await)
+        });
+    }
+    // Each has begun by then.
+    tokio::task::yield_now().await;
+    handle.close().await.unwrap();
+    for (id, answer) in callers.join_all().await {
+        let is_there = h.store.get(vec![id]).await.unwrap()[0].is_some();
+        match answer {
+            Ok(answers) => assert!(answers[0].is_ok() && is_there),
+            Err(error) => assert_eq!((error.kind(), is_there), (Kind::Stopped, false)),
+        }
+    }
+}
+
 pub async fn of_many_settles_of_one_token_one_is_accepted(h: &Harness) {
     let id = h.submit_one(draft("t")).await;
     let worker = h.worker().await;

@@ -367,6 +367,7 @@ macro_rules! conformance_suite {
                 of_many_takers_one_gets_the_result,
                 of_many_submits_of_one_id_one_is_accepted,
                 of_many_who_submit_at_once_each_learns_of_its_own,
+                what_is_submitted_while_a_handle_is_closed_is_answered_truly,
                 of_many_settles_of_one_token_one_is_accepted,
                 either_the_revocation_wins_or_the_success,
                 of_many_rescuers_each_message_is_returned_once,

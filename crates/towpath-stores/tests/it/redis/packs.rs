@@ -209,6 +209,25 @@ async fn batches_of_several_callers_are_not_mixed() {
     assert!(keys(&server, "b").is_empty(), "a pack was taken apart");
 }
 
+/// Callers who wait for those before them have begun: closing the store waits for them.
+#[tokio::test]
+async fn callers_who_wait_when_the_store_is_closed_are_sent() {
+    let Some(server) = server() else { return };
+    let store = Arc::new(open(&server));
+    submit_all(&store, vec![draft()]).await;
+    let mut callers = JoinSet::new();
+    for _ in 0..40 {
+        let store = store.clone();
+        callers.spawn(async move { store.submit(vec![draft()]).await });
+    }
+    tokio::task::yield_now().await;
+    store.close().await.unwrap();
+    for answer in callers.join_all().await {
+        answer.unwrap().remove(0).unwrap();
+    }
+    assert_eq!(open(&server).counts().await.unwrap().ready, 41);
+}
+
 /// A claim that has enough leaves the next pack as it is; one that has not takes it apart.
 #[tokio::test]
 async fn a_claim_that_has_enough_takes_no_pack_apart() {
