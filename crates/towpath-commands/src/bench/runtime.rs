@@ -70,11 +70,14 @@ pub(super) async fn run(bench: &Bench<'_>) -> Result<Vec<Figure>> {
             _ => bench.args.messages,
         };
         // Where the bare client can have as many calls under way, it submits one by one as the callers do.
-        let (batch, under_way, beside) = match scene.kind {
+        let (batch, under_way, beside, target) = match scene.kind {
             Kinds::Callers if bench.ground.pipelines() => {
-                (1, CALLERS, "own, 64 under way".to_owned())
+                (1, CALLERS, "own, 64 under way".to_owned(), 0.50)
             }
-            _ => (scene.batch, 1, format!("own, batches of {}", scene.batch)),
+            _ => {
+                let beside = format!("own, batches of {}", scene.batch);
+                (scene.batch, 1, beside, scene.target)
+            }
         };
         let load = Load {
             messages,
@@ -101,7 +104,7 @@ pub(super) async fn run(bench: &Bench<'_>) -> Result<Vec<Figure>> {
         if let Some(own) = bare::samples(&own, of) {
             figure = figure
                 .beside(&beside, &ours, &own)
-                .target(Of::Ratio, Bound::AtLeast(scene.target));
+                .target(Of::Ratio, Bound::AtLeast(target));
         }
         figures.push(figure);
     }

@@ -162,6 +162,35 @@ impl StoreUrl {
         self.migration
     }
 
+    /// The URL with its password, for another process that is to open the same store: to be handed over where nobody
+    /// else reads it, such as a variable of its environment, and never to be printed.
+    ///
+    /// ```
+    /// use towpath_core::StoreUrl;
+    ///
+    /// let url: StoreUrl = "redis://jobs:s%40fe@localhost/2".parse()?;
+    /// assert_eq!(url.to_string(), "redis://jobs@localhost/2");
+    /// assert_eq!(url.revealed(), "redis://jobs:s%40fe@localhost/2");
+    /// # Ok::<(), towpath_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn revealed(&self) -> String {
+        let printed = self.to_string();
+        let password = self.server().and_then(Server::password);
+        let Some((password, (scheme, rest))) = password.zip(printed.split_once("//")) else {
+            return printed;
+        };
+        let password = server::escape(password.reveal());
+        // An @ in the name of a user is escaped.
+        match self.server().and_then(Server::user) {
+            Some(_) => {
+                let (user, place) = rest.split_once('@').unwrap_or(("", rest));
+                format!("{scheme}//{user}:{password}@{place}")
+            }
+            None => format!("{scheme}//:{password}@{rest}"),
+        }
+    }
+
     /// Whether a store can be there.
     ///
     /// # Errors
@@ -237,37 +266,6 @@ impl FromStr for StoreUrl {
             }
         };
         url.with_settings(query)
-    }
-}
-
-impl StoreUrl {
-    /// The URL with its password, for another process that is to open the same store: to be handed over where nobody
-    /// else reads it, such as a variable of its environment, and never to be printed.
-    ///
-    /// ```
-    /// use towpath_core::StoreUrl;
-    ///
-    /// let url: StoreUrl = "redis://jobs:s%40fe@localhost/2".parse()?;
-    /// assert_eq!(url.to_string(), "redis://jobs@localhost/2");
-    /// assert_eq!(url.revealed(), "redis://jobs:s%40fe@localhost/2");
-    /// # Ok::<(), towpath_core::Error>(())
-    /// ```
-    #[must_use]
-    pub fn revealed(&self) -> String {
-        let printed = self.to_string();
-        let password = self.server().and_then(Server::password);
-        let Some((password, (scheme, rest))) = password.zip(printed.split_once("//")) else {
-            return printed;
-        };
-        let password = server::escape(password.reveal());
-        // An @ in the name of a user is escaped.
-        match self.server().and_then(Server::user) {
-            Some(_) => {
-                let (user, place) = rest.split_once('@').unwrap_or(("", rest));
-                format!("{scheme}//{user}:{password}@{place}")
-            }
-            None => format!("{scheme}//:{password}@{rest}"),
-        }
     }
 }
 

@@ -245,12 +245,12 @@ fn check_host(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// All but the password, from the two slashes on.
 /// A part of a URL as it is written there.
 pub(super) fn escape(text: &str) -> impl fmt::Display {
     utf8_percent_encode(text, PLAIN)
 }
 
+/// All but the password, from the two slashes on.
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("//")?;
