@@ -263,6 +263,21 @@ impl Intent {
         cleared.fold(Ok(()), Result::and)
     }
 
+    /// Whether there is a claim on any of the files, in progress or not.
+    pub(crate) fn is_there(&self) -> Result<bool> {
+        for member in self.riders.members() {
+            if !matches!(self.riders.read(member, Claim::from_json)?, Rider::Missing) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Removes the claims on the files, whosever they are: for who knows that they are over.
+    pub(crate) fn clear_all(&self) -> Result<()> {
+        self.riders.clear()
+    }
+
     fn put(&self, expiry: Timestamp) -> Result<()> {
         let world = &self.riders.place.world;
         let boot_expiry = world

@@ -10,6 +10,7 @@ pub mod fs;
 pub mod journal;
 pub mod liveness;
 
+mod checkout;
 mod cooldown;
 mod event_lock;
 mod guard;
@@ -21,6 +22,7 @@ mod rider;
 mod utc;
 mod wait;
 
+pub use checkout::{Begun, Checkout, Generating, Refusal};
 pub use cooldown::{CoolDown, CoolDownParams, Failures, Growth};
 pub use event_lock::{EventLock, LOCK_NAME, LOCK_TIMEOUT, Steal};
 pub use holding::Holding;

@@ -1,87 +1,16 @@
 //! The lock of a directory: who holds it, who may take it, and what is left when somebody dies in between.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 use towpath_coord::fs::faulty::{Fault, Faulty};
 use towpath_coord::fs::{Disk, Fs};
-use towpath_coord::liveness::{Identity, Life, Processes};
-use towpath_coord::{
-    Cancel, EventLock, LOCK_NAME, LOCK_TIMEOUT, Network, Place, Steal, Wait, World,
-};
-use towpath_core::{Clock, Kind, ManualClock, Timestamp};
+use towpath_coord::{Cancel, EventLock, LOCK_TIMEOUT, Network, Place, Steal, Wait, World};
+use towpath_core::{Clock, Kind};
 
-/// Processes that live until the test says otherwise.
-#[derive(Debug, Default)]
-struct Town {
-    dead: Mutex<Vec<u32>>,
-}
-
-#[derive(Debug)]
-struct Citizen {
-    town: Arc<Town>,
-    boot: Arc<str>,
-    pid: u32,
-}
-
-impl Processes for Citizen {
-    fn me(&self) -> Identity {
-        Identity {
-            host: "here".to_owned(),
-            boot: self.boot.to_string(),
-            namespace: 1,
-            pid: self.pid,
-            started: 1,
-        }
-    }
-
-    fn life(&self, of: &Identity) -> Life {
-        match self.town.dead.lock().unwrap().contains(&of.pid) {
-            true => Life::Dead,
-            false => Life::Alive,
-        }
-    }
-}
-
-/// A directory, its clock, and who uses it.
-struct Stage {
-    directory: TempDir,
-    clock: Arc<ManualClock>,
-    town: Arc<Town>,
-}
-
-impl Stage {
-    fn new() -> Self {
-        Self {
-            directory: TempDir::new().unwrap(),
-            clock: Arc::new(ManualClock::new(Timestamp::from_millis(1_700_000_000_000))),
-            town: Arc::default(),
-        }
-    }
-
-    fn lock_over(&self, pid: u32, fs: Arc<dyn Fs>) -> Result<EventLock, towpath_core::Error> {
-        let (town, boot) = (self.town.clone(), self.clock.boot());
-        let world = World::new()
-            .with_fs(fs)
-            .with_clock(self.clock.clone())
-            .with_processes(Arc::new(Citizen { town, boot, pid }));
-        Place::open(world, self.directory.path(), Network::Refuse).map(EventLock::new)
-    }
-
-    fn lock(&self, pid: u32) -> EventLock {
-        self.lock_over(pid, Arc::new(Disk)).unwrap()
-    }
-
-    fn path(&self) -> std::path::PathBuf {
-        self.directory.path().join(LOCK_NAME)
-    }
-
-    fn kill(&self, pid: u32) {
-        self.town.dead.lock().unwrap().push(pid);
-    }
-}
+use crate::stage::Stage;
 
 fn at_once(lock: &mut EventLock, steal: Steal) -> bool {
     lock.acquire_within(Wait::No, steal, &Cancel::new())

@@ -1,0 +1,425 @@
+//! Files that are made once, among any number of contenders.
+//!
+//! ```text
+//!   begin      under the lock: finish what was begun · veto · cooling · somebody's claim · own claim
+//!   generate   without the lock, into files with names of their own; the claim is renewed
+//!   commit     under the lock: is the claim still ours? · publish · no cooldown, no claim
+//!   or fail    under the lock: is the claim still ours? · one more failure · no claim
+//! ```
+//!
+//! # Who may die, and what is then on disk
+//!
+//! | behind | is on disk | the next to begin |
+//! | --- | --- | --- |
+//! | the claim | a claim of a dead process, perhaps parts | counts a failure where there is a cooldown, removes the parts |
+//! | syncing the parts | the same, with whole parts | the same: nothing was promised |
+//! | **the publish record** | the record and all parts: **this is the commit** | gives the parts their names, ends cooldown and claim, removes the record |
+//! | some of the renames | the record, some parts, some files | the same: a part that is gone has its name already |
+//! | ending the claim | the record | removes it |
+//! | the count of a failure | a cooldown that counts it, a claim | counts it once more: a count may be one too high, never lost |
+//!
+//! Readers who do not ask may see some files of a manifest before the others, each of them whole. All is done under
+//! the guard of the lock, so nobody can steal it between the look at the claim and the last rename; a holder who was
+//! paused finds that the claim is not his and publishes nothing.
+
+use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use towpath_core::{Error, Kind, Result};
+
+use crate::cooldown::{CoolDown, CoolDownParams};
+use crate::event_lock::{EventLock, Steal};
+use crate::fs::{Open, Sort};
+use crate::intent::{CLAIM_TIME, Intent};
+use crate::manifest::Manifest;
+use crate::place::{Place, storage};
+use crate::wait::{Cancel, Wait};
+
+/// Most names of a directory that are looked at for parts that were left.
+const LIST_MAX: usize = 65_536;
+
+/// What is to be made, and under which rules.
+#[derive(Debug, Clone)]
+pub struct Checkout {
+    place: Place,
+    manifest: Manifest,
+    cooldown: Option<CoolDownParams>,
+    claim: Duration,
+}
+
+/// Why nothing is to be made now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The last attempt has failed too recently.
+    Cooling {
+        /// How long it is until the next may begin.
+        remaining: Duration,
+    },
+    /// Somebody is making the files.
+    Claimed {
+        /// After how long the claim lapses that is not renewed.
+        remaining: Duration,
+    },
+    /// The lock of the directory was not free in time.
+    Busy,
+    /// The caller's own reason.
+    Vetoed(String),
+}
+
+/// What came of a begin.
+#[derive(Debug)]
+pub enum Begun {
+    /// The files are ours to make.
+    Generating(Box<Generating>),
+    /// They are not.
+    Refused(Refusal),
+}
+
+impl Checkout {
+    /// The files of `manifest` in `place`, without a cooldown, claimed for [`CLAIM_TIME`] at a time.
+    pub fn new(place: Place, manifest: Manifest) -> Self {
+        Self {
+            place,
+            manifest,
+            cooldown: None,
+            claim: CLAIM_TIME,
+        }
+    }
+
+    /// Has failures cool down before the next attempt.
+    #[must_use]
+    pub fn cooldown(mut self, params: CoolDownParams) -> Self {
+        self.cooldown = Some(params);
+        self
+    }
+
+    /// Claims the files for so long at a time: longer than the work takes, or than it is between two renewals.
+    #[must_use]
+    pub fn claim(mut self, time: Duration) -> Self {
+        self.claim = time;
+        self
+    }
+
+    /// Claims the files, unless they are not to be made now. `veto` is asked under the lock, first, and says why not.
+    ///
+    /// What somebody who died had begun to publish is published first.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Storage`] when the directory cannot be read or written, [`Kind::Stopped`] when the wait for its lock was
+    /// called off.
+    pub fn begin(
+        &self,
+        wait: Wait,
+        cancel: &Cancel,
+        veto: impl FnOnce() -> Option<String>,
+    ) -> Result<Begun> {
+        let mut lock = EventLock::new(self.place.clone());
+        if !lock.acquire_within(wait, Steal::Expired, cancel)? {
+            return Ok(Begun::Refused(Refusal::Busy));
+        }
+        let fence = lock.fence().unwrap_or(0);
+        let begun = lock.publish(|| self.claimed(fence, veto));
+        // Released also when something failed; and before what was begun is given up, which takes the lock again.
+        let released = lock.release();
+        drop(lock);
+        let begun = begun?;
+        released?;
+        Ok(begun)
+    }
+
+    fn claimed(&self, fence: u64, veto: impl FnOnce() -> Option<String>) -> Result<Begun> {
+        let refused = |refusal| Ok(Begun::Refused(refusal));
+        let intent = Intent::new(&self.place, &self.manifest, fence);
+        self.finish_publishing(&intent)?;
+        if let Some(why) = veto() {
+            return refused(Refusal::Vetoed(why));
+        }
+        let remaining = intent.remaining()?;
+        if remaining > Duration::ZERO {
+            return refused(Refusal::Claimed { remaining });
+        }
+        if intent.is_there()? {
+            // Somebody claimed the files and never came back.
+            self.count_failure()?;
+            intent.clear_all()?;
+        }
+        self.remove_parts()?;
+        if let Some(remaining) = self.cooling()? {
+            return refused(Refusal::Cooling { remaining });
+        }
+        intent.write(self.place.world.clock.now().after(self.claim))?;
+        Ok(Begun::Generating(Box::new(Generating {
+            checkout: self.clone(),
+            intent,
+            parts: format!("{}{:016x}", self.parts_prefix(), fastrand::u64(..)),
+            is_over: false,
+        })))
+    }
+
+    fn rider(&self) -> Option<CoolDown> {
+        let params = self.cooldown?;
+        Some(CoolDown::new(&self.place, &self.manifest, params))
+    }
+
+    fn cooling(&self) -> Result<Option<Duration>> {
+        let Some(rider) = self.rider() else {
+            return Ok(None);
+        };
+        let remaining = rider.remaining()?;
+        Ok((remaining > Duration::ZERO).then_some(remaining))
+    }
+
+    fn count_failure(&self) -> Result<()> {
+        self.rider().map_or(Ok(()), |rider| rider.write().map(drop))
+    }
+
+    /// What the names of all parts of this manifest begin with.
+    fn parts_prefix(&self) -> String {
+        format!(".towpath-part-{:.16}-", self.manifest.key())
+    }
+
+    /// The publish record of this manifest: its content is what the parts are called.
+    fn record(&self) -> PathBuf {
+        self.place
+            .path(format!(".towpath-publish-{:.32}", self.manifest.key()))
+    }
+
+    fn part(&self, parts: &str, index: usize) -> PathBuf {
+        self.place.path(format!("{parts}-{index}"))
+    }
+
+    fn remove_parts(&self) -> Result<()> {
+        let (fs, prefix) = (&self.place.world.fs, self.parts_prefix());
+        let directory = self.place.directory();
+        let names = fs.list(directory, LIST_MAX);
+        let names = names.map_err(|error| storage(directory, "list", error))?;
+        let left = |name: &&OsString| name.as_encoded_bytes().starts_with(prefix.as_bytes());
+        for name in names.iter().filter(left) {
+            self.remove(&self.place.path(name))?;
+        }
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        match self.place.world.fs.remove_file(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(storage(path, "remove", error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the record with which the files are as good as published.
+    fn write_record(&self, parts: &str) -> Result<()> {
+        let (fs, path) = (&self.place.world.fs, self.record());
+        let aside = self.place.path(format!("{parts}-record"));
+        let written = fs.open(&aside, Open::CreateNew).and_then(|file| {
+            file.write_at(parts.as_bytes(), 0)?;
+            file.sync()
+        });
+        // The record is to outlive a loss of power before any of the renames does.
+        let named = written
+            .and_then(|()| fs.rename(&aside, &path))
+            .and_then(|()| fs.sync_dir(self.place.directory()));
+        named.map_err(|error| storage(&path, "write", error))
+    }
+
+    /// Goes on where somebody who had committed has died.
+    fn finish_publishing(&self, intent: &Intent) -> Result<()> {
+        let (fs, path) = (&self.place.world.fs, self.record());
+        let file = match fs.open(&path, Open::Read) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            opened => opened.map_err(|error| storage(&path, "open", error))?,
+        };
+        let bytes = file.read_at(0, 256);
+        let bytes = bytes.map_err(|error| storage(&path, "read", error))?;
+        let parts = String::from_utf8(bytes).unwrap_or_default();
+        let is_ours = parts.starts_with(&self.parts_prefix()) && !parts.contains('/');
+        if !is_ours {
+            let text = format!("{} is no record of ours; remove it", path.display());
+            return Err(Error::new(Kind::Storage, text));
+        }
+        self.publish(&parts, intent)
+    }
+
+    /// Gives the parts their names, and ends all that stood beside them. May be done again at any point.
+    fn publish(&self, parts: &str, intent: &Intent) -> Result<()> {
+        let fs = &self.place.world.fs;
+        for (index, name) in self.manifest.names().enumerate() {
+            let (part, path) = (self.part(parts, index), self.place.path(name));
+            match fs.rename(&part, &path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(storage(&path, "publish", error));
+                }
+                _ => {}
+            }
+        }
+        let directory = self.place.directory();
+        fs.sync_dir(directory)
+            .map_err(|error| storage(directory, "sync", error))?;
+        if let Some(rider) = self.rider() {
+            rider.clear()?;
+        }
+        intent.clear_all()?;
+        self.remove(&self.record())
+    }
+}
+
+/// Files that are ours to make. Dropping it counts as a failure.
+///
+/// # Examples
+///
+/// ```
+/// use towpath_coord::{Begun, Cancel, Checkout, Manifest, Network, Place, Wait, World};
+///
+/// let directory = tempfile::tempdir()?;
+/// let place = Place::open(World::new(), directory.path(), Network::Refuse)?;
+/// let checkout = Checkout::new(place, Manifest::new(["sky.fits"])?);
+/// let begin = || checkout.begin(Wait::No, &Cancel::new(), || None);
+/// let Begun::Generating(ours) = begin()? else { unreachable!("nobody else is there") };
+/// assert!(matches!(begin()?, Begun::Refused(_)));
+/// std::fs::write(ours.part("sky.fits".as_ref()).unwrap(), "stars")?;
+/// ours.commit()?;
+/// assert_eq!(std::fs::read(directory.path().join("sky.fits"))?, b"stars");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Generating {
+    checkout: Checkout,
+    intent: Intent,
+    /// What the parts are called, but for their numbers.
+    parts: String,
+    is_over: bool,
+}
+
+impl Generating {
+    /// Where to write what is to become the file of that name; `None` for a name that is not in the manifest.
+    ///
+    /// Each file is to be there, and closed, before [`commit`](Generating::commit).
+    pub fn part(&self, name: &OsStr) -> Option<PathBuf> {
+        let index = self
+            .checkout
+            .manifest
+            .names()
+            .position(|member| member == name)?;
+        Some(self.checkout.part(&self.parts, index))
+    }
+
+    /// Claims the files for their full time from now on. To be called at a third of it while the work goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::LeaseLost`] when the claim is somebody else's: drop what you make. [`Kind::Storage`] when the directory
+    /// cannot be written.
+    pub fn renew(&self) -> Result<()> {
+        let now = self.checkout.place.world.clock.now();
+        self.intent.renew(now.after(self.checkout.claim))
+    }
+
+    /// Publishes the files, which then replace those of their names, and ends cooldown and claim.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::LeaseLost`] when the claim is somebody else's by now, [`Kind::NotFound`] when a file was not made,
+    /// [`Kind::Storage`] when the directory cannot be written. Nothing is published then and the attempt has failed, unless
+    /// the error says that the next to come will publish.
+    pub fn commit(mut self) -> Result<()> {
+        self.sync_parts()?;
+        let checkout = self.checkout.clone();
+        let mut is_committed = false;
+        let done = self.under_lock(|this| {
+            this.check_ours()?;
+            checkout.write_record(&this.parts)?;
+            is_committed = true;
+            checkout.publish(&this.parts, &this.intent)
+        });
+        self.is_over |= is_committed;
+        done.map_err(|error| match is_committed {
+            true => error.about("publishing, which the next who begins completes"),
+            false => error,
+        })
+    }
+
+    /// Ends the attempt without files: counts it, and gives the claim up.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Storage`] when the directory cannot be written; then the claim lapses by itself.
+    pub fn fail(mut self) -> Result<()> {
+        self.give_up()
+    }
+
+    fn give_up(&mut self) -> Result<()> {
+        self.is_over = true;
+        let checkout = self.checkout.clone();
+        self.under_lock(|this| {
+            if this.intent.verify()? {
+                checkout.count_failure()?;
+                this.intent.clear()?;
+            }
+            for index in 0..checkout.manifest.names().len() {
+                checkout.remove(&checkout.part(&this.parts, index))?;
+            }
+            checkout.remove(&checkout.place.path(format!("{}-record", this.parts)))
+        })
+    }
+
+    fn under_lock<T>(&mut self, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
+        let mut lock = EventLock::new(self.checkout.place.clone());
+        let wait = Wait::For(lock.timeout() * 2);
+        if !lock.acquire_within(wait, Steal::Expired, &Cancel::new())? {
+            let text = format!(
+                "the lock of {} was not free in time",
+                self.checkout.place.directory().display()
+            );
+            return Err(Error::new(Kind::TimedOut, text));
+        }
+        let done = lock.publish(|| work(self));
+        let released = lock.release();
+        let done = done?;
+        released?;
+        Ok(done)
+    }
+
+    fn check_ours(&self) -> Result<()> {
+        if self.intent.verify()? {
+            return Ok(());
+        }
+        let text = format!(
+            "the claim on files in {} is somebody else's by now; nothing is published",
+            self.checkout.place.directory().display()
+        );
+        Err(Error::new(Kind::LeaseLost, text))
+    }
+
+    /// Has what was made outlive a loss of power before anybody may see it.
+    fn sync_parts(&self) -> Result<()> {
+        let fs = &self.checkout.place.world.fs;
+        for (index, name) in self.checkout.manifest.names().enumerate() {
+            let part = self.checkout.part(&self.parts, index);
+            let opened = fs.open(&part, Open::Read).and_then(|file| {
+                let sort = file.stat()?.sort;
+                file.sync().map(|()| sort)
+            });
+            let sort = opened.map_err(|error| storage(&part, "publish", error))?;
+            if sort != Sort::File {
+                let text = format!("what was made for {} is no file", name.display());
+                return Err(Error::invalid(text));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Generating {
+    fn drop(&mut self) {
+        if !self.is_over
+            && let Err(error) = self.give_up()
+        {
+            tracing::warn!(%error, "a claim stays until it lapses");
+        }
+    }
+}
