@@ -1,14 +1,19 @@
 //! What the protocols cost, beside the bare operations on files that they cannot do without, in the same run.
 //!
 //! `cargo bench -p towpath-coord`, on the file system of the target directory; `TOWPATH_BENCH_DIR` names another. Read
-//! the ratio of the two medians of a group; on a machine that others use the figures themselves differ from run to run.
+//! the ratio of the two medians of a group. Each group is there twice: by the wall clock, and by the time of the
+//! processors, which says more on a machine that others use.
 
+use std::any::TypeId;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use criterion::measurement::{Measurement, ValueFormatter, WallTime};
+use criterion::{BatchSize, BenchmarkGroup, Criterion, criterion_group, criterion_main};
 use rustix::fs::{FlockOperation, flock};
+use rustix::time::{ClockId, clock_gettime};
 use tempfile::TempDir;
 use towpath_coord::deferred::{Config, Manager, Registry};
 use towpath_coord::{Begun, Cancel, Checkout, EventLock, Manifest, Network, Place, Wait, World};
@@ -37,8 +42,8 @@ fn manager(place: &Place) -> Manager {
 }
 
 /// A scope with one function, beside: a file made, a line appended, the file removed.
-fn scope(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("scope");
+fn scope<M: Measurement + 'static>(criterion: &mut Criterion<M>) {
+    let mut group = group(criterion, "scope");
     let (ours, bare) = (directory(), directory());
     let manager = manager(&place(ours.path()));
     group.bench_function("towpath", |bencher| {
@@ -60,15 +65,15 @@ fn scope(criterion: &mut Criterion) {
 }
 
 /// The files of dead workers taken over, beside: each opened, locked, read, removed.
-fn take_over(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("take-over of 100");
+fn take_over<M: Measurement + 'static>(criterion: &mut Criterion<M>) {
+    let mut group = group(criterion, "take-over of 100");
     group.sample_size(20);
     let (ours, bare) = (directory(), directory());
     let place = place(ours.path());
     let heir = manager(&place);
     group.bench_function("towpath", |bencher| {
         bencher.iter_batched(
-            || (0..DEAD).for_each(|_| leave(&place)),
+            || leave(&place),
             |()| assert_eq!(heir.run_orphans().expect("no scope").done, DEAD),
             BatchSize::PerIteration,
         );
@@ -83,12 +88,19 @@ fn take_over(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// A worker that dies with a function to be run.
+/// Workers that die, each with a function to be run. All live at first, or one would take over from another.
 fn leave(place: &Place) {
-    let manager = manager(place);
-    let scope = manager.scope().expect("no other scope");
-    scope.defer("nothing", &()).expect("room on the disk");
-    manager.abandon();
+    let begin = |_| {
+        let manager = manager(place);
+        let scope = manager.scope().expect("no other scope");
+        scope.defer("nothing", &()).expect("room on the disk");
+        (manager, scope)
+    };
+    let all: Vec<_> = (0..DEAD).map(begin).collect();
+    for (manager, scope) in all {
+        manager.abandon();
+        drop(scope);
+    }
 }
 
 fn made(directory: &Path, at: usize) -> PathBuf {
@@ -107,8 +119,8 @@ fn take(path: &Path) {
 }
 
 /// A lock taken and released, beside: a directory made and removed.
-fn lock(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("lock");
+fn lock<M: Measurement + 'static>(criterion: &mut Criterion<M>) {
+    let mut group = group(criterion, "lock");
     let (ours, bare) = (directory(), directory());
     let mut lock = EventLock::new(place(ours.path()));
     group.bench_function("towpath", |bencher| {
@@ -128,8 +140,8 @@ fn lock_bare(path: &Path) {
 }
 
 /// A file made once, beside: the lock twice, a claim written and removed, the file written, synced and named.
-fn checkout(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("checkout");
+fn checkout<M: Measurement + 'static>(criterion: &mut Criterion<M>) {
+    let mut group = group(criterion, "checkout");
     let (ours, bare) = (directory(), directory());
     let manifest = Manifest::new(["file"]).expect("a fit name");
     let checkout = Checkout::new(place(ours.path()), manifest);
@@ -169,5 +181,52 @@ fn checkout_bare(directory: &Path) {
     fs::remove_dir(&lock).expect("it is empty");
 }
 
-criterion_group!(benches, scope, take_over, lock, checkout);
-criterion_main!(benches);
+/// The time that the processors spend on this process, its threads and what the system does for them.
+struct CpuTime;
+
+impl Measurement for CpuTime {
+    type Intermediate = Duration;
+    type Value = Duration;
+
+    fn start(&self) -> Duration {
+        let now = clock_gettime(ClockId::ProcessCPUTime);
+        Duration::try_from(now).expect("it counts from 0")
+    }
+
+    fn end(&self, start: Duration) -> Duration {
+        self.start() - start
+    }
+
+    fn add(&self, one: &Duration, other: &Duration) -> Duration {
+        *one + *other
+    }
+
+    fn zero(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn to_f64(&self, value: &Duration) -> f64 {
+        WallTime.to_f64(value)
+    }
+
+    fn formatter(&self) -> &dyn ValueFormatter {
+        WallTime.formatter()
+    }
+}
+
+fn group<'a, M: Measurement + 'static>(
+    criterion: &'a mut Criterion<M>,
+    name: &str,
+) -> BenchmarkGroup<'a, M> {
+    let is_cpu = TypeId::of::<M>() == TypeId::of::<CpuTime>();
+    let clock = if is_cpu { "processors" } else { "wall" };
+    criterion.benchmark_group(format!("{name}, {clock}"))
+}
+
+criterion_group!(wall, scope, take_over, lock, checkout);
+criterion_group! {
+    name = processors;
+    config = Criterion::default().with_measurement(CpuTime);
+    targets = scope, take_over, lock, checkout
+}
+criterion_main!(wall, processors);

@@ -30,11 +30,12 @@ use std::time::Duration;
 use towpath_core::{Error, Kind, Result};
 
 use crate::cooldown::{CoolDown, CoolDownParams};
-use crate::event_lock::{EventLock, Steal};
+use crate::event_lock::EventLock;
 use crate::fs::{Open, Sort};
 use crate::intent::{CLAIM_TIME, Intent};
 use crate::manifest::Manifest;
 use crate::place::{Place, storage};
+use crate::rider::collect;
 use crate::wait::{Cancel, Wait};
 
 /// Most names of a directory that are looked at for parts that were left.
@@ -116,18 +117,9 @@ impl Checkout {
         cancel: &Cancel,
         veto: impl FnOnce() -> Option<String>,
     ) -> Result<Begun> {
-        let mut lock = EventLock::new(self.place.clone());
-        if !lock.acquire_within(wait, Steal::Expired, cancel)? {
-            return Ok(Begun::Refused(Refusal::Busy));
-        }
-        let fence = lock.fence().unwrap_or(0);
-        let begun = lock.publish(|| self.claimed(fence, veto));
-        // Released also when something failed; and before what was begun is given up, which takes the lock again.
-        let released = lock.release();
-        drop(lock);
-        let begun = begun?;
-        released?;
-        Ok(begun)
+        let lock = EventLock::new(self.place.clone());
+        let begun = lock.within(wait, cancel, |fence| self.claimed(fence, veto))?;
+        Ok(begun.unwrap_or(Begun::Refused(Refusal::Busy)))
     }
 
     fn claimed(&self, fence: u64, veto: impl FnOnce() -> Option<String>) -> Result<Begun> {
@@ -137,20 +129,20 @@ impl Checkout {
         if let Some(why) = veto() {
             return refused(Refusal::Vetoed(why));
         }
-        let remaining = intent.remaining()?;
-        if remaining > Duration::ZERO {
-            return refused(Refusal::Claimed { remaining });
-        }
-        if intent.is_there()? {
+        match intent.look()? {
+            None => {}
             // Somebody claimed the files and never came back.
-            self.count_failure()?;
-            intent.clear_all()?;
+            Some(Duration::ZERO) => {
+                self.count_failure()?;
+                intent.clear_all()?;
+            }
+            Some(remaining) => return refused(Refusal::Claimed { remaining }),
         }
-        self.remove_parts()?;
+        self.sweep()?;
         if let Some(remaining) = self.cooling()? {
             return refused(Refusal::Cooling { remaining });
         }
-        intent.write(self.place.world.clock.now().after(self.claim))?;
+        intent.take(self.place.world.clock.now().after(self.claim))?;
         Ok(Begun::Generating(Box::new(Generating {
             checkout: self.clone(),
             intent,
@@ -191,7 +183,8 @@ impl Checkout {
         self.place.path(format!("{parts}-{index}"))
     }
 
-    fn remove_parts(&self) -> Result<()> {
+    /// Removes what was left of earlier attempts.
+    fn sweep(&self) -> Result<()> {
         let (fs, prefix) = (&self.place.world.fs, self.parts_prefix());
         let directory = self.place.directory();
         let names = fs.list(directory, LIST_MAX);
@@ -200,6 +193,7 @@ impl Checkout {
         for name in names.iter().filter(left) {
             self.remove(&self.place.path(name))?;
         }
+        collect(&self.place, &names);
         Ok(())
     }
 
@@ -213,17 +207,25 @@ impl Checkout {
     }
 
     /// Writes the record with which the files are as good as published.
+    ///
+    /// Of several files it is to outlive a loss of power before any of the renames does. One file is renamed or it is
+    /// not, so there the record serves the death of processes alone.
     fn write_record(&self, parts: &str) -> Result<()> {
         let (fs, path) = (&self.place.world.fs, self.record());
         let aside = self.place.path(format!("{parts}-record"));
+        let is_synced = self.manifest.names().len() > 1;
         let written = fs.open(&aside, Open::CreateNew).and_then(|file| {
             file.write_at(parts.as_bytes(), 0)?;
-            file.sync()
+            if is_synced { file.sync() } else { Ok(()) }
         });
-        // The record is to outlive a loss of power before any of the renames does.
-        let named = written
-            .and_then(|()| fs.rename(&aside, &path))
-            .and_then(|()| fs.sync_dir(self.place.directory()));
+        let named = written.and_then(|()| {
+            fs.rename(&aside, &path)?;
+            if is_synced {
+                fs.sync_dir(self.place.directory())
+            } else {
+                Ok(())
+            }
+        });
         named.map_err(|error| storage(&path, "write", error))
     }
 
@@ -238,11 +240,19 @@ impl Checkout {
         let bytes = bytes.map_err(|error| storage(&path, "read", error))?;
         let parts = String::from_utf8(bytes).unwrap_or_default();
         let is_ours = parts.starts_with(&self.parts_prefix()) && !parts.contains('/');
-        if !is_ours {
-            let text = format!("{} is no record of ours; remove it", path.display());
-            return Err(Error::new(Kind::Storage, text));
+        if is_ours {
+            return self.publish(&parts, intent);
         }
-        self.publish(&parts, intent)
+        if self.manifest.names().len() == 1 {
+            // A loss of power has emptied it, and its file is the old or the new one.
+            tracing::warn!(path = %path.display(), "a publish record cannot be read and is removed");
+            return self.remove(&path);
+        }
+        let text = format!(
+            "{} is no record of ours: look whether the files go together, then remove it",
+            path.display()
+        );
+        Err(Error::new(Kind::Storage, text))
     }
 
     /// Gives the parts their names, and ends all that stood beside them. May be done again at any point.
@@ -315,8 +325,10 @@ impl Generating {
     /// [`Kind::LeaseLost`] when the claim is somebody else's: drop what you make. [`Kind::Storage`] when the directory
     /// cannot be written.
     pub fn renew(&self) -> Result<()> {
-        let now = self.checkout.place.world.clock.now();
-        self.intent.renew(now.after(self.checkout.claim))
+        let place = &self.checkout.place;
+        let expiry = place.world.clock.now().after(self.checkout.claim);
+        // Between the look at the claim and its writing nobody may take it.
+        EventLock::new(place.clone()).guarded(|| self.intent.renew(expiry))
     }
 
     /// Publishes the files, which then replace those of their names, and ends cooldown and claim.
@@ -368,20 +380,16 @@ impl Generating {
     }
 
     fn under_lock<T>(&mut self, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
-        let mut lock = EventLock::new(self.checkout.place.clone());
+        let lock = EventLock::new(self.checkout.place.clone());
         let wait = Wait::For(lock.timeout() * 2);
-        if !lock.acquire_within(wait, Steal::Expired, &Cancel::new())? {
+        let done = lock.within(wait, &Cancel::new(), |_| work(self))?;
+        done.ok_or_else(|| {
             let text = format!(
                 "the lock of {} was not free in time",
                 self.checkout.place.directory().display()
             );
-            return Err(Error::new(Kind::TimedOut, text));
-        }
-        let done = lock.publish(|| work(self));
-        let released = lock.release();
-        let done = done?;
-        released?;
-        Ok(done)
+            Error::new(Kind::TimedOut, text)
+        })
     }
 
     fn check_ours(&self) -> Result<()> {

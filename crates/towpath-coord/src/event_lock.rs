@@ -12,6 +12,7 @@
 //! | renew | `utimensat` of the directory; record | a directory that is newer than its record: the holder is dead |
 //! | release | `rmdir`; record without a holder | a holder without a directory: nobody |
 //! | steal | `rmdir`; then as take | as release, then as take |
+//! | take for a moment | record with a holder; `mkdir`; the work; `rmdir` | a holder that is dead, perhaps his directory; a holder without one: nobody |
 //!
 //! **A lock is free** when the record has no holder and no directory is there; when the holder's process is dead beyond
 //! doubt; or when its directory was taken away or touched by somebody who does not know the guard. **It may be
@@ -134,28 +135,91 @@ impl EventLock {
             return Err(Error::new(Kind::WrongState, text));
         }
         self.held = None;
-        let clock = self.place.world.clock.clone();
-        let (patience, mut pace) = (Patience::new(wait, &*clock, cancel), Pace::new());
+        match self.turn(wait, steal, cancel)? {
+            Some(mut guard) => self.take(&mut guard).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Does something short under the lock, which is taken and given up around it in one transition: nobody can steal
+    /// it meanwhile. `None` when it was not free in time; else what `work` says, which is told the fence.
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire_within`](EventLock::acquire_within), and those of `work`.
+    pub(crate) fn within<T>(
+        &self,
+        wait: Wait,
+        cancel: &Cancel,
+        work: impl FnOnce(u64) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let Some(mut guard) = self.turn(wait, Steal::Expired, cancel)? else {
+            return Ok(None);
+        };
+        self.remove_directory()?;
+        let fence = guard.record.fence + 1;
+        guard.write(&self.place, fence, Some(self.holder()))?;
+        let path = self.place.path(LOCK_NAME);
+        let made = self.place.world.fs.create_dir(&path);
+        made.map_err(|error| storage(&path, "make", error))?;
+        // Where it cannot be looked at it is taken for ours.
+        let ours = self.directory().ok().flatten();
+        let done = work(fence);
+        let left = self.leave(&mut guard, ours.as_ref());
+        // What is done is dropped behind it when the directory cannot be removed: that may need the guard itself.
+        drop(guard);
+        let done = done?;
+        left?;
+        Ok(Some(done))
+    }
+
+    /// Ends a taking for a moment. A directory that is not ours any more is left alone: somebody who does not know the
+    /// guard has found us too slow.
+    fn leave(&self, guard: &mut Guard, ours: Option<&Stat>) -> Result<()> {
+        let found = self.directory().ok().flatten();
+        if let (Some(ours), Some(found)) = (ours, found)
+            && !is_same(ours, &found)
+        {
+            return Ok(());
+        }
+        self.remove_directory().inspect_err(|_| {
+            // For anybody to take at once; where that cannot be said it is free when its time is over.
+            let over = Holder {
+                expires_uptime: 0,
+                expires_wall: 0,
+                directory: ours.map(|ours| named(ours.id, since_1970(ours.modified))),
+                ..self.holder()
+            };
+            let _left_to_expire = guard.write(&self.place, guard.record.fence, Some(over));
+        })
+    }
+
+    /// The guard, at a moment in which the lock may be taken; `None` when none has come in time.
+    fn turn(&self, wait: Wait, steal: Steal, cancel: &Cancel) -> Result<Option<Guard>> {
+        let clock = &*self.place.world.clock;
+        let (patience, mut pace) = (Patience::new(wait, clock, cancel), Pace::new());
         loop {
-            if self.try_take(steal, cancel)? {
-                return Ok(true);
+            let guard = self.guard(cancel)?;
+            let may_take = match self.look(&guard)? {
+                Look::Free => true,
+                Look::Taken { is_over, .. } => is_over && steal == Steal::Expired,
+            };
+            if may_take {
+                return Ok(Some(guard));
             }
-            if !pace.wait(&*clock, &patience)? {
-                return Ok(false);
+            drop(guard);
+            if !pace.wait(clock, &patience)? {
+                return Ok(None);
             }
         }
     }
 
-    fn try_take(&mut self, steal: Steal, cancel: &Cancel) -> Result<bool> {
-        let mut guard = self.guard(cancel)?;
-        let may_take = match self.look(&guard)? {
-            Look::Free => true,
-            Look::Taken { is_over, .. } => is_over && steal == Steal::Expired,
-        };
-        if may_take {
-            self.take(&mut guard)?;
-        }
-        Ok(may_take)
+    /// Does something short that no transition of this lock may come between, whoever holds it.
+    pub(crate) fn guarded<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let guard = self.guard(&Cancel::new())?;
+        let done = work();
+        drop(guard);
+        done
     }
 
     /// Takes the lock, whosever it was. When it fails nobody holds it.
@@ -422,6 +486,11 @@ impl Drop for EventLock {
 /// Whether a holder's directory is the one that is there, untouched by others.
 fn is_of(holder: &Holder, found: &Stat) -> bool {
     holder.directory == Some(named(found.id, since_1970(found.modified)))
+}
+
+/// Whether it is the same directory, untouched by others.
+fn is_same(one: &Stat, other: &Stat) -> bool {
+    (one.id, one.modified) == (other.id, other.modified)
 }
 
 fn since_1970(time: SystemTime) -> Duration {

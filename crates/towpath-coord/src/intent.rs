@@ -188,7 +188,7 @@ impl Intent {
     ///
     /// [`Kind::Storage`] when the directory cannot be read.
     pub fn remaining(&self) -> Result<Duration> {
-        self.longest(|_| true)
+        Ok(self.look()?.unwrap_or_default())
     }
 
     /// Claims the files until that time, replacing claims that have lapsed.
@@ -199,7 +199,7 @@ impl Intent {
     /// directory cannot be read or written, or is full; what was claimed by then is cleared as far as possible.
     pub fn write(&self, expiry: Timestamp) -> Result<()> {
         let theirs = self.longest(|claim| !self.is_ours(claim))?;
-        if theirs > Duration::ZERO {
+        if let Some(theirs) = theirs.filter(|theirs| *theirs > Duration::ZERO) {
             let text = format!(
                 "{} is being made by somebody else, for {theirs:?} at most",
                 self.name()
@@ -207,6 +207,11 @@ impl Intent {
             return Err(Error::new(Kind::WrongState, text));
         }
         self.riders.collect();
+        self.take(expiry)
+    }
+
+    /// As [`write`](Intent::write), for who has seen that nobody's claim is in progress.
+    pub(crate) fn take(&self, expiry: Timestamp) -> Result<()> {
         self.put(expiry).inspect_err(|_| {
             // What cannot be cleared lapses.
             let _lapses = self.clear();
@@ -263,14 +268,9 @@ impl Intent {
         cleared.fold(Ok(()), Result::and)
     }
 
-    /// Whether there is a claim on any of the files, in progress or not.
-    pub(crate) fn is_there(&self) -> Result<bool> {
-        for member in self.riders.members() {
-            if !matches!(self.riders.read(member, Claim::from_json)?, Rider::Missing) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+    /// As [`remaining`](Intent::remaining); `None` when no file has a claim, be it over or not.
+    pub(crate) fn look(&self) -> Result<Option<Duration>> {
+        self.longest(|_| true)
     }
 
     /// Removes the claims on the files, whosever they are: for who knows that they are over.
@@ -295,23 +295,21 @@ impl Intent {
         members.try_for_each(|member| self.riders.write(member, &written))
     }
 
-    /// The longest time until a claim lapses, of those that `counts`.
-    fn longest(&self, counts: impl Fn(&Claim) -> bool) -> Result<Duration> {
+    /// The longest time until a claim lapses, of those that `counts`; `None` when there is none of them.
+    fn longest(&self, counts: impl Fn(&Claim) -> bool) -> Result<Option<Duration>> {
         let world = &self.riders.place.world;
-        self.riders
-            .members()
-            .try_fold(Duration::ZERO, |longest, member| {
-                let left = match self.riders.read(member, Claim::from_json)? {
-                    Rider::Missing => Duration::ZERO,
-                    Rider::Unreadable { modified } => {
-                        let from = self.riders.counted_from(member, modified, modified);
-                        from.after(CLAIM_TIME).since(world.clock.now())
-                    }
-                    Rider::Read { is, .. } if counts(&is) => is.remaining(world),
-                    Rider::Read { .. } => Duration::ZERO,
-                };
-                Ok(longest.max(left))
-            })
+        let mut members = self.riders.members();
+        members.try_fold(None, |longest, member| {
+            let left = match self.riders.read(member, Claim::from_json)? {
+                Rider::Unreadable { modified } => {
+                    let from = self.riders.counted_from(member, modified, modified);
+                    Some(from.after(CLAIM_TIME).since(world.clock.now()))
+                }
+                Rider::Read { is, .. } if counts(&is) => Some(is.remaining(world)),
+                Rider::Read { .. } | Rider::Missing => None,
+            };
+            Ok(longest.max(left))
+        })
     }
 
     fn is_ours_at(&self, member: &OsStr) -> Result<bool> {

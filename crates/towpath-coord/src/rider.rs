@@ -200,34 +200,38 @@ impl Riders {
 
     /// Takes away temporary files that were left behind. It is no error if that fails: nobody reads them.
     pub(crate) fn collect(&self) {
-        let world = &self.place.world;
-        let Ok(names) = world.fs.list(self.place.directory(), NAMES_MAX) else {
-            return;
+        if let Ok(names) = self.place.world.fs.list(self.place.directory(), NAMES_MAX) {
+            collect(&self.place, &names);
+        }
+    }
+}
+
+/// Takes away those of these files that are temporary ones and were left behind.
+pub(crate) fn collect(place: &Place, names: &[OsString]) {
+    let world = &place.world;
+    let me = world.processes.me();
+    for (name, maker) in names
+        .iter()
+        .filter_map(|name| Some((name, maker(name, &me)?)))
+    {
+        let path = place.path(name);
+        // The name of the machine is not in the file's: what another start made may be another machine's.
+        let life = match maker.boot == boot_text(&me) {
+            true => world.processes.life(&Identity {
+                boot: me.boot.clone(),
+                ..maker
+            }),
+            false => Life::Unknown,
         };
-        let me = world.processes.me();
-        for (name, maker) in names
-            .iter()
-            .filter_map(|name| Some((name, maker(name, &me)?)))
-        {
-            let path = self.place.path(name);
-            // The name of the machine is not in the file's: what another start made may be another machine's.
-            let life = match maker.boot == boot_text(&me) {
-                true => world.processes.life(&Identity {
-                    boot: me.boot.clone(),
-                    ..maker
-                }),
-                false => Life::Unknown,
-            };
-            let left = match life {
-                Life::Alive => false,
-                Life::Dead => true,
-                Life::Unknown => world.fs.stat(&path).is_ok_and(|stat| {
-                    Timestamp::from(stat.modified).after(LEFT_BEHIND) <= world.clock.now()
-                }),
-            };
-            if left {
-                let _gone_or_not = world.fs.remove_file(&path);
-            }
+        let left = match life {
+            Life::Alive => false,
+            Life::Dead => true,
+            Life::Unknown => world.fs.stat(&path).is_ok_and(|stat| {
+                Timestamp::from(stat.modified).after(LEFT_BEHIND) <= world.clock.now()
+            }),
+        };
+        if left {
+            let _gone_or_not = world.fs.remove_file(&path);
         }
     }
 }

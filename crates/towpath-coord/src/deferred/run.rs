@@ -1,10 +1,12 @@
-//! One call of a function, with its deadline: on a thread of its own, so that a panic ends the call alone and one that
+//! One call of a function, with its deadline: on another thread, so that a panic ends the call alone and one that
 //! overruns is left behind.
 
 use std::any::Any;
 use std::cell::Cell;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SendError, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -38,31 +40,108 @@ pub(super) fn run(
     grace: Duration,
 ) -> Outcome {
     let (tell, told) = sync_channel(1);
-    let theirs = call.clone();
-    let thread = std::thread::Builder::new().name("deferred".to_owned());
-    let thread = thread.spawn(move || {
-        INSIDE.set(true);
-        let ended = catch_unwind(AssertUnwindSafe(|| function(&theirs, &args)));
-        let ended = ended.unwrap_or_else(|panic| Err(format!("it panicked: {}", said(&*panic))));
-        // Nobody listens any more when it comes too late.
-        let _nobody = tell.send(ended);
-    });
-    if let Err(error) = thread {
-        return Outcome::Failed(format!("cannot start a thread: {error}"));
+    let job = Job {
+        function,
+        call: call.clone(),
+        args,
+        tell,
+    };
+    let runner = match Runner::start(job) {
+        Ok(runner) => runner,
+        Err(error) => return Outcome::Failed(format!("cannot start a thread: {error}")),
+    };
+    let (outcome, is_free) = wait(&told, call, deadline, grace);
+    if is_free {
+        runner.rest();
     }
+    outcome
+}
+
+/// How it ended, and whether its thread is free again.
+fn wait(
+    told: &Receiver<Ended>,
+    call: &Call,
+    deadline: Duration,
+    grace: Duration,
+) -> (Outcome, bool) {
     let late = format!("it ran for longer than its {deadline:?}");
     match told.recv_timeout(deadline) {
-        Ok(Ok(())) => return Outcome::Done,
-        Ok(Err(error)) => return Outcome::Failed(cut(&error)),
+        Ok(Ok(())) => return (Outcome::Done, true),
+        Ok(Err(error)) => return (Outcome::Failed(cut(&error)), true),
         Err(RecvTimeoutError::Disconnected) => {
-            return Outcome::Failed("its thread is gone".to_owned());
+            return (Outcome::Failed("its thread is gone".to_owned()), false);
         }
         Err(RecvTimeoutError::Timeout) => call.cancel(),
     }
     match told.recv_timeout(grace) {
-        Err(RecvTimeoutError::Timeout) => Outcome::Abandoned(format!("{late} and did not stop")),
+        Err(RecvTimeoutError::Timeout) => (
+            Outcome::Abandoned(format!("{late} and did not stop")),
+            false,
+        ),
         // What it says now is of a call that was cancelled, whether it calls that a success or not.
-        _ => Outcome::Failed(late),
+        ended => (Outcome::Failed(late), ended.is_ok()),
+    }
+}
+
+type Ended = Result<(), String>;
+
+/// A call, and whom to tell how it ended.
+struct Job {
+    function: Function,
+    call: Call,
+    args: Value,
+    tell: SyncSender<Ended>,
+}
+
+/// Threads that wait for another call: to start one costs more than most calls do.
+static RESTING: Mutex<Vec<Runner>> = Mutex::new(Vec::new());
+/// How many wait at most; further ones end.
+const RESTING_MAX: usize = 8;
+
+/// A thread that makes calls, one after the other, until this is dropped.
+struct Runner(SyncSender<Job>);
+
+impl Runner {
+    /// Has a thread make this call.
+    fn start(job: Job) -> io::Result<Self> {
+        let resting = RESTING.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let Some(runner) = resting else {
+            return Self::spawn(job);
+        };
+        match runner.0.send(job) {
+            Ok(()) => Ok(runner),
+            // Its thread has died of something that cannot be caught.
+            Err(SendError(job)) => Self::spawn(job),
+        }
+    }
+
+    fn spawn(first: Job) -> io::Result<Self> {
+        let (give, given) = sync_channel::<Job>(1);
+        let thread = std::thread::Builder::new().name("deferred".to_owned());
+        thread.spawn(move || {
+            INSIDE.set(true);
+            first.run();
+            given.iter().for_each(Job::run);
+        })?;
+        Ok(Self(give))
+    }
+
+    /// Keeps the thread for another call.
+    fn rest(self) {
+        let mut resting = RESTING.lock().unwrap_or_else(PoisonError::into_inner);
+        if resting.len() < RESTING_MAX {
+            resting.push(self);
+        }
+    }
+}
+
+impl Job {
+    fn run(self) {
+        let called = AssertUnwindSafe(|| (self.function)(&self.call, &self.args));
+        let ended = catch_unwind(called)
+            .unwrap_or_else(|panic| Err(format!("it panicked: {}", said(&*panic))));
+        // Nobody listens any more when it comes too late.
+        let _nobody = self.tell.send(ended);
     }
 }
 
