@@ -50,8 +50,8 @@ pub fn clean(place: &Place, registry: &Registry, config: &Config) -> Result<Clea
         state: &state,
         registry,
         config,
-        own: None,
         settled: &mut Settled::new(),
+        turn: None,
     };
     orphans.run(&mut cleaned.report);
     let cannot = |error| storage(&state.directory, "remove", error);

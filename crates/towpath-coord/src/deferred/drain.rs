@@ -34,6 +34,9 @@ pub(super) struct Drain<'a> {
     pub(super) file: &'a str,
     /// The boot clock's time at which no other function is begun.
     pub(super) until: Option<Duration>,
+    /// Whether the caller drops all lines when nothing is left. What is done last then needs no line of its own: whether
+    /// a process dies before that line or before the lines are dropped is the same.
+    pub(super) is_dropped: bool,
 }
 
 /// What is to become of a function.
@@ -59,8 +62,10 @@ impl Drain<'_> {
         let mut kept = Vec::new();
         // Every round is an attempt more for each that is left, so this ends.
         while !pending.is_empty() {
-            for one in std::mem::take(&mut pending) {
-                match self.step(journal, one, report) {
+            let mut round = std::mem::take(&mut pending).into_iter();
+            while let Some(one) = round.next() {
+                let is_last = round.len() == 0 && pending.is_empty() && kept.is_empty();
+                match self.step(journal, one, is_last && self.is_dropped, report) {
                     Next::Settled => {}
                     Next::Again(one) => pending.push(one),
                     Next::Kept(one) => kept.push(one),
@@ -71,7 +76,13 @@ impl Drain<'_> {
         kept
     }
 
-    fn step(&self, journal: &mut Journal, mut one: Pending, report: &mut Report) -> Next {
+    fn step(
+        &self,
+        journal: &mut Journal,
+        mut one: Pending,
+        is_last: bool,
+        report: &mut Report,
+    ) -> Next {
         let uptime = || self.state.world.clock.uptime();
         let is_late = self.until.is_some_and(|until| uptime() >= until);
         let Some(function) = self.registry.get(&one.name).filter(|_| !is_late) else {
@@ -88,7 +99,9 @@ impl Drain<'_> {
         match self.call(function, &one) {
             Outcome::Done => {
                 report.done += 1;
-                note(journal, &Entry::Done { of }, report);
+                if !is_last {
+                    note(journal, &Entry::Done { of }, report);
+                }
                 Next::Settled
             }
             Outcome::Failed(error) => {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use towpath_core::{Error, Kind, Result};
 
 use super::drain::{Drain, note};
+use super::held::Held;
 use super::ledger::{Entry, Pending};
 use super::orphans::{Orphans, Settled};
 use super::registry::Registry;
@@ -82,6 +83,8 @@ struct Active {
     name: String,
     pending: Vec<Pending>,
     settled: Settled,
+    /// Until this is dropped no manager of this process takes the file for an orphan.
+    _held: Held,
     state: State,
 }
 
@@ -166,6 +169,7 @@ impl Active {
         let state = State::open(place)?;
         let (name, journal) = state.enlist(config.durability)?;
         Ok(Self {
+            _held: Held::new(&name, state.world.processes.me().pid),
             journal,
             name,
             pending: Vec::new(),
@@ -321,12 +325,14 @@ impl Shared {
             config: &self.config,
             file: &active.name,
             until: None,
+            is_dropped: true,
         };
         active.pending = drain.drain(&mut active.journal, pending, report);
         if active.pending.is_empty() {
-            // Where this fails every line has its answer still.
+            // The last of them has no line that it is done: this says it of all.
             if let Err(error) = active.journal.clear() {
                 report.trouble(error);
+                note(&mut active.journal, &Entry::Drained, report);
             }
         }
     }
@@ -336,8 +342,8 @@ impl Shared {
             state: &active.state,
             registry: &self.registry,
             config: &self.config,
-            own: Some(&active.name),
             settled: &mut active.settled,
+            turn: None,
         };
         orphans.run(report);
     }

@@ -32,6 +32,7 @@
 mod builtin;
 mod clean;
 mod drain;
+mod held;
 mod ledger;
 mod list;
 mod manager;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use towpath_core::Kind;
 
 use super::drain::{Drain, note};
+use super::held::is_held;
 use super::ledger::{Entry, Ledger, Pending};
 use super::registry::Registry;
 use super::state::{QUARANTINE, State, UNFINISHED};
@@ -27,9 +28,9 @@ pub(super) struct Orphans<'a> {
     pub(super) state: &'a State,
     pub(super) registry: &'a Registry,
     pub(super) config: &'a Config,
-    /// Our own state file.
-    pub(super) own: Option<&'a str>,
     pub(super) settled: &'a mut Settled,
+    /// `.take`, once it was opened.
+    pub(super) turn: Option<Box<dyn Handle>>,
 }
 
 /// A state file that is ours now.
@@ -40,10 +41,16 @@ struct Taken {
     is_spoilt: bool,
 }
 
+/// A file that was taken, or how many functions are parked in one that was not.
+type Looked = std::result::Result<Taken, usize>;
+
+const NOTHING: io::Result<Looked> = Ok(Err(0));
+
 impl Orphans<'_> {
     /// Runs what there is to run. Whatever goes wrong is told and stops nobody.
     pub(super) fn run(&mut self, report: &mut Report) {
         let until = self.state.world.clock.uptime() + self.config.budget;
+        let me = self.state.world.processes.me().pid;
         for pass in 0..PASSES {
             let names = match self.state.names() {
                 Ok(names) => names,
@@ -51,7 +58,7 @@ impl Orphans<'_> {
             };
             let (before, mut parked) = (report.taken, 0);
             for name in names {
-                if Some(name.as_str()) == self.own {
+                if is_held(&name, me) {
                     continue;
                 }
                 if self.state.world.clock.uptime() >= until {
@@ -95,6 +102,7 @@ impl Orphans<'_> {
             config: self.config,
             file: name,
             until: Some(until),
+            is_dropped: !is_spoilt,
         };
         let before = report.parked;
         let left = drain.drain(&mut journal, pending, report);
@@ -104,14 +112,17 @@ impl Orphans<'_> {
             journal.file().unlock()?;
             return Ok(left.len());
         }
-        note(&mut journal, &Entry::Drained, report);
         let gone = match is_spoilt {
-            true => self.quarantine(name, report),
+            true => {
+                note(&mut journal, &Entry::Drained, report);
+                self.quarantine(name, report)
+            }
             false => self.state.world.fs.remove_file(&self.state.path(name)),
         };
         match gone {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 // Its last line says that nothing is to be done; here it is not even opened again.
+                note(&mut journal, &Entry::Drained, report);
                 self.settled.insert((name.to_owned(), id));
                 Err(error)
             }
@@ -119,17 +130,25 @@ impl Orphans<'_> {
         }
     }
 
-    /// Takes a file if it may be taken; else how many functions are parked in it.
-    fn take(
-        &mut self,
-        name: &str,
-        report: &mut Report,
-    ) -> io::Result<std::result::Result<Taken, usize>> {
-        const NOTHING: io::Result<std::result::Result<Taken, usize>> = Ok(Err(0));
-        let Some(_guard) = self.state.guard()? else {
+    /// Takes a file if it may be taken, when it is our turn; else how many functions are parked in it.
+    fn take(&mut self, name: &str, report: &mut Report) -> io::Result<Looked> {
+        let turn = match self.turn.take() {
+            Some(turn) => turn,
+            None => self.state.turn()?,
+        };
+        if !self.state.await_turn(&*turn)? {
             report.trouble("others are taking over for too long; orphans are left to them");
             return NOTHING;
-        };
+        }
+        let taken = self.take_in_turn(name, report);
+        // Where the lock cannot be given up the file is closed.
+        if turn.unlock().is_ok() {
+            self.turn = Some(turn);
+        }
+        taken
+    }
+
+    fn take_in_turn(&self, name: &str, report: &mut Report) -> io::Result<Looked> {
         let path = self.state.path(name);
         let file = match self.state.world.fs.open(&path, Open::Write) {
             Err(error) if error.kind() == ErrorKind::NotFound => return NOTHING,

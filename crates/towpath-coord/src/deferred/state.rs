@@ -163,16 +163,20 @@ impl State {
         names(&self.world, &self.directory, PREFIX)
     }
 
-    /// The lock under which orphans are taken; `None` when somebody does not give it back in about a second.
-    pub(super) fn guard(&self) -> io::Result<Option<Box<dyn Handle>>> {
-        let file = self.world.fs.open(&self.path(TAKE), Open::Create)?;
+    /// The file under whose lock orphans are taken.
+    pub(super) fn turn(&self) -> io::Result<Box<dyn Handle>> {
+        self.world.fs.open(&self.path(TAKE), Open::Create)
+    }
+
+    /// Locks that file; answers whether it could be, for somebody may not give it back in about a second.
+    pub(super) fn await_turn(&self, turn: &dyn Handle) -> io::Result<bool> {
         for _ in 0..TRIES {
-            if file.try_lock(Lock::Exclusive)? {
-                return Ok(Some(file));
+            if turn.try_lock(Lock::Exclusive)? {
+                return Ok(true);
             }
             pause();
         }
-        Ok(None)
+        Ok(false)
     }
 
     /// Removes the directory if nothing is in it that anybody may want; answers whether it is gone. We must be alone.
