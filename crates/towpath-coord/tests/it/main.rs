@@ -1,6 +1,7 @@
 //! The protocols on files, with the world ending at every operation.
 
 mod checkout;
+mod contention;
 mod deferred;
 mod event_lock;
 mod journal;
