@@ -4,6 +4,7 @@ mod checkout;
 mod contention;
 mod deferred;
 mod event_lock;
+mod full_disk;
 mod journal;
 mod layers;
 mod riders;

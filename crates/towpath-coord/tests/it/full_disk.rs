@@ -1,0 +1,143 @@
+//! A disk that is really full: a small one of memory, mounted for the test.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+use towpath_coord::deferred::{Config, Manager, Registry};
+use towpath_coord::{
+    Begun, Cancel, Checkout, CoolDownParams, EventLock, Manifest, Network, Place, Wait, World,
+};
+use towpath_core::Kind;
+
+const SIZE: &str = "size=128k";
+
+/// A mounted disk, gone with this.
+struct SmallDisk(TempDir);
+
+impl SmallDisk {
+    /// `None` where mounting is not allowed; that is said.
+    fn mount() -> Option<Self> {
+        let directory = TempDir::new().unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", SIZE, "towpath-test"]);
+        let mounted = mount.arg(directory.path()).output().unwrap();
+        if !mounted.status.success() {
+            let why = String::from_utf8_lossy(&mounted.stderr);
+            eprintln!("SKIPPED: a full disk cannot be made without the right to mount: {why}");
+            return None;
+        }
+        Some(Self(directory))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn place(&self) -> Place {
+        Place::open(World::new(), self.path(), Network::Refuse).unwrap()
+    }
+
+    /// Fills it to the last byte; answers what is to be removed to have room again.
+    fn fill(&self) -> PathBuf {
+        let path = self.path().join("ballast");
+        let mut ballast = File::create(&path).unwrap();
+        while ballast.write_all(&[0; 512]).is_ok() {}
+        path
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let unmounted = Command::new("umount").arg(self.path()).status();
+        assert!(unmounted.is_ok_and(|status| status.success()));
+    }
+}
+
+#[test]
+fn who_is_told_that_a_function_is_registered_has_it_run_and_who_is_not_has_not() {
+    let Some(disk) = SmallDisk::mount() else {
+        return;
+    };
+    let said = TempDir::new().unwrap();
+    let mut registry = Registry::new();
+    let to = said.path().to_owned();
+    let say = move |_: &_, (number, _padding): (usize, String)| {
+        File::create_new(to.join(number.to_string())).map(drop)
+    };
+    registry.add("say", say).unwrap();
+    let manager = Manager::open(&disk.place(), registry, Config::default()).unwrap();
+    let scope = manager.scope().unwrap();
+    let ballast = disk.fill();
+    // Of some lines the first bytes still find room.
+    let mut promised = Vec::new();
+    for number in 0..200 {
+        match scope.defer("say", &(number, "x".repeat(97))) {
+            Ok(()) => promised.push(number.to_string()),
+            Err(error) => assert_eq!(error.kind(), Kind::Storage, "{error}"),
+        }
+    }
+    assert!(promised.len() < 200);
+    fs::remove_file(ballast).unwrap();
+    scope.defer("say", &(1000, String::new())).unwrap();
+    promised.push("1000".to_owned());
+    let report = scope.end();
+    assert_eq!(report.done, promised.len(), "{report:?}");
+    let mut ran: Vec<_> = fs::read_dir(said.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    ran.sort_unstable();
+    promised.sort_unstable();
+    assert_eq!(ran, promised);
+    manager.close().unwrap();
+}
+
+#[test]
+fn what_was_deferred_before_the_disk_was_full_is_run_on_it() {
+    let Some(disk) = SmallDisk::mount() else {
+        return;
+    };
+    let mut registry = Registry::new();
+    registry.add_builtin(&World::new()).unwrap();
+    let manager = Manager::open(&disk.place(), registry, Config::default()).unwrap();
+    let scope = manager.scope().unwrap();
+    let scratch = disk.path().join("ballast");
+    let args = serde_json::json!({ "path": scratch });
+    scope.defer("remove_path", &args).unwrap();
+    assert_eq!(disk.fill(), scratch);
+    let report = scope.end();
+    assert_eq!(report.done, 1, "{report:?}");
+    assert!(!scratch.exists());
+    manager.close().unwrap();
+}
+
+#[test]
+fn nothing_is_claimed_or_published_for_which_there_is_no_room() {
+    let Some(disk) = SmallDisk::mount() else {
+        return;
+    };
+    let manifest = Manifest::new(["one", "two"]).unwrap();
+    let cooldown = CoolDownParams::default();
+    let checkout = Checkout::new(disk.place(), manifest).cooldown(cooldown);
+    let begin = || checkout.begin(Wait::No, &Cancel::new(), || None);
+    let ballast = disk.fill();
+    let refused = begin().unwrap_err();
+    assert_eq!(refused.kind(), Kind::Storage, "{refused}");
+    fs::remove_file(&ballast).unwrap();
+
+    let Begun::Generating(generating) = begin().unwrap() else {
+        panic!("nobody has claimed it")
+    };
+    for name in ["one", "two"] {
+        fs::write(generating.part(name.as_ref()).unwrap(), name).unwrap();
+    }
+    let ballast = disk.fill();
+    let refused = generating.commit().unwrap_err();
+    assert_eq!(refused.kind(), Kind::Storage, "{refused}");
+    assert!(!disk.path().join("one").exists() && !disk.path().join("two").exists());
+    fs::remove_file(&ballast).unwrap();
+    assert_eq!(EventLock::new(disk.place()).expires().unwrap(), None);
+}
