@@ -24,6 +24,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -39,6 +40,9 @@ use crate::wait::{Cancel, Wait};
 
 /// Most names of a directory that are looked at for parts that were left.
 const LIST_MAX: usize = 65_536;
+
+/// Most bytes of a file's name in which its part ends too.
+const ENDING_MAX: usize = 64;
 
 /// What is to be made, and under which rules.
 #[derive(Debug, Clone)]
@@ -187,8 +191,16 @@ impl Checkout {
             .path(format!(".towpath-publish-{:.32}", self.manifest.key()))
     }
 
+    /// Where a member is made. It ends as its file does, because many programs go by that in what they write.
     fn part(&self, parts: &str, index: usize) -> PathBuf {
-        self.place.path(format!("{parts}-{index}"))
+        let mut name = OsString::from(format!("{parts}-{index}"));
+        name.push(
+            self.manifest
+                .names()
+                .nth(index)
+                .map_or(OsStr::new(""), ending),
+        );
+        self.place.path(name)
     }
 
     fn remove_parts(&self) -> Result<()> {
@@ -268,6 +280,14 @@ impl Checkout {
     }
 }
 
+/// What a name ends in: `.tar.gz` of `map.tar.gz`; as much of it as leaves room for what stands before it.
+fn ending(name: &OsStr) -> &OsStr {
+    let bytes = name.as_bytes();
+    let from = bytes.len().saturating_sub(ENDING_MAX).max(1);
+    let dot = bytes.iter().skip(from).position(|byte| *byte == b'.');
+    OsStr::from_bytes(dot.map_or(b"", |dot| &bytes[from + dot..]))
+}
+
 /// Files that are ours to make. Dropping it counts as a failure.
 ///
 /// # Examples
@@ -306,6 +326,11 @@ impl Generating {
             .names()
             .position(|member| member == name)?;
         Some(self.checkout.part(&self.parts, index))
+    }
+
+    /// For how long the files are claimed at a time.
+    pub(crate) fn claim_time(&self) -> Duration {
+        self.checkout.claim
     }
 
     /// Claims the files for their full time from now on. To be called at a third of it while the work goes on.
@@ -421,5 +446,29 @@ impl Drop for Generating {
         {
             tracing::warn!(%error, "a claim stays until it lapses");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_end_as_their_files_do() {
+        let check = |name: &str, expected: &str| assert_eq!(ending(name.as_ref()), expected);
+        check("map.png", ".png");
+        check("map.tar.gz", ".tar.gz");
+        check("map", "");
+        check("map.", ".");
+        check(".hidden", "");
+        check(".hidden.json", ".json");
+        check("", "");
+        check(
+            &format!("{}.fits", "a.b".repeat(70)),
+            &format!("{}.fits", &"a.b".repeat(70)[151..]),
+        );
+        check(&"x".repeat(240), "");
+        check(&format!("a.{}", "x".repeat(70)), "");
+        assert_eq!(ending(OsStr::from_bytes(b"\xff.\xfe")).as_bytes(), b".\xfe");
     }
 }

@@ -7,12 +7,12 @@ use std::time::Duration;
 use towpath_coord::fs::faulty::{Fault, Faulty};
 use towpath_coord::fs::{Disk, Fs};
 use towpath_coord::{
-    Begun, CLAIM_TIME, Cancel, Checkout, CoolDownParams, Generating, Growth, Manifest, Refusal,
-    Wait,
+    Begun, CLAIM_TIME, Cancel, Checkout, CoolDownParams, Generating, Growth, Manifest, Network,
+    Place, Refusal, Wait, World,
 };
 use towpath_core::{Error, Kind};
 
-use crate::stage::Stage;
+use crate::stage::{Stage, until};
 
 const NAMES: [&str; 3] = ["map.fits", "map.json", "map.png"];
 const BASE: Duration = Duration::from_secs(60);
@@ -173,6 +173,55 @@ fn a_renewed_claim_lasts_from_its_renewal() {
     make(&generating, "new");
     generating.commit().unwrap();
     assert_eq!(published(&stage), all("new"));
+}
+
+#[test]
+fn a_kept_claim_is_renewed_and_its_loss_is_noticed() {
+    let directory = tempfile::tempdir().unwrap();
+    let claim = Duration::from_millis(60);
+    let checkout = || {
+        let place = Place::open(World::new(), directory.path(), Network::Refuse).unwrap();
+        Checkout::new(place, Manifest::new(["map.png"]).unwrap()).claim(claim)
+    };
+    let rider = directory.path().join(".map.png.intent.json");
+    let written = || std::fs::read(&rider).unwrap();
+    let making = ours(&checkout()).keep().unwrap();
+    let part = making.part("map.png".as_ref()).unwrap();
+    assert!(part.to_string_lossy().ends_with(".png"), "{part:?}");
+    std::fs::write(&part, "new").unwrap();
+    for _ in 0..2 {
+        let before = written();
+        until("it was not renewed", || written() != before);
+    }
+    assert!(!making.is_lost());
+    making.commit().unwrap();
+    assert_eq!(
+        std::fs::read(directory.path().join("map.png")).unwrap(),
+        b"new"
+    );
+
+    let making = ours(&checkout()).keep().unwrap();
+    std::fs::write(making.part("map.png".as_ref()).unwrap(), "newer").unwrap();
+    // As `towpath dir intents clear` does.
+    std::fs::remove_file(&rider).unwrap();
+    until("the loss was not noticed", || making.is_lost());
+    assert_eq!(making.commit().unwrap_err().kind(), Kind::LeaseLost);
+    assert_eq!(
+        std::fs::read(directory.path().join("map.png")).unwrap(),
+        b"new"
+    );
+}
+
+#[test]
+fn a_kept_claim_is_given_up_by_a_failure_and_by_a_drop() {
+    let stage = Stage::new();
+    let checkout = checkout(&stage, 1);
+    ours(&checkout).keep().unwrap().fail().unwrap();
+    assert_eq!(refused(&checkout), Refusal::Cooling { remaining: BASE });
+    stage.clock.advance(BASE);
+    drop(ours(&checkout).keep().unwrap());
+    assert_eq!(refused(&checkout), Refusal::Cooling { remaining: BASE });
+    assert!(!stage.directory.path().join(".map.png.intent.json").exists());
 }
 
 /// A whole life; answers whether `commit` has said yes.

@@ -10,7 +10,7 @@ use towpath_coord::fs::{Disk, Fs};
 use towpath_coord::{Cancel, EventLock, LOCK_TIMEOUT, Network, Place, Steal, Wait, World};
 use towpath_core::{Clock, Kind};
 
-use crate::stage::Stage;
+use crate::stage::{Stage, until};
 
 fn at_once(lock: &mut EventLock, steal: Steal) -> bool {
     lock.acquire_within(Wait::No, steal, &Cancel::new())
@@ -252,15 +252,6 @@ fn whatever_fails_the_lock_is_held_by_one_or_free_in_time() {
                 .acquire_within(Wait::No, Steal::Expired, &Cancel::new());
             assert!(taken.unwrap(), "{fault:?} at {at}");
         }
-    }
-}
-
-/// Waits for a condition, as long as it may take on a machine that is busy.
-fn until(what: &str, is_so: impl Fn() -> bool) {
-    let began = std::time::Instant::now();
-    while !is_so() {
-        assert!(began.elapsed() < Duration::from_secs(30), "{what}");
-        std::thread::yield_now();
     }
 }
 
