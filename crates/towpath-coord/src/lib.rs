@@ -16,6 +16,7 @@ mod event_lock;
 mod guard;
 mod holding;
 mod intent;
+mod listing;
 mod making;
 mod manifest;
 mod place;
@@ -26,9 +27,13 @@ mod wait;
 
 pub use checkout::{Begun, Checkout, Generating, Refusal};
 pub use cooldown::{CoolDown, CoolDownParams, Failures, Growth};
-pub use event_lock::{EventLock, LOCK_NAME, LOCK_TIMEOUT, Steal};
+pub use event_lock::{EventLock, LOCK_NAME, LOCK_TIMEOUT, LockHolder, Steal};
 pub use holding::Holding;
 pub use intent::{CLAIM_TIME, Claim, Intent};
+pub use listing::{
+    ClaimedFile, Clear, CoolingFile, Found, NAMES_MAX, claims, clear_claims, clear_cooldowns,
+    cooldowns,
+};
 pub use making::Making;
 pub use manifest::{MEMBERS_MAX, Manifest};
 pub use place::{Network, Place, World};

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 use towpath_coord::fs::faulty::{Fault, Faulty};
 use towpath_coord::fs::{Disk, Fs};
+use towpath_coord::liveness::Life;
 use towpath_coord::{Cancel, EventLock, LOCK_TIMEOUT, Network, Place, Steal, Wait, World};
 use towpath_core::{Clock, Kind};
 
@@ -284,4 +285,36 @@ fn a_kept_lock_is_given_up_when_it_is_dropped() {
     drop(kept);
     assert!(!stage.path().exists());
     assert!(at_once(&mut stage.lock(2), Steal::Never));
+}
+
+#[test]
+fn a_holder_is_told_with_his_life_and_somebody_unknown_without() {
+    let stage = Stage::new();
+    let (mut one, other) = (stage.lock(1), stage.lock(2));
+    assert_eq!(other.holder().unwrap(), None);
+    assert!(
+        std::fs::read_dir(stage.directory.path())
+            .unwrap()
+            .next()
+            .is_none(),
+        "to look leaves nothing behind"
+    );
+    assert!(at_once(&mut one, Steal::Never));
+    let holder = other.holder().unwrap().unwrap();
+    assert_eq!(holder.owner.as_ref().unwrap().pid, 1);
+    assert_eq!(
+        (holder.life, holder.fence, holder.is_over),
+        (Life::Alive, Some(1), false)
+    );
+    stage.clock.advance(LOCK_TIMEOUT);
+    assert!(other.holder().unwrap().unwrap().is_over);
+    stage.kill(1);
+    assert_eq!(other.holder().unwrap().unwrap().life, Life::Dead);
+    assert!(at_once(&mut stage.lock(2), Steal::Never));
+    assert_eq!(other.holder().unwrap(), None, "it was dropped");
+
+    std::fs::create_dir(stage.path()).unwrap();
+    let holder = other.holder().unwrap().unwrap();
+    assert_eq!((holder.owner, holder.fence), (None, None));
+    assert_eq!(holder.life, Life::Unknown);
 }

@@ -5,5 +5,6 @@ mod deferred;
 mod event_lock;
 mod journal;
 mod layers;
+mod listing;
 mod riders;
 mod stage;
