@@ -210,9 +210,24 @@ impl Checkout {
         let names = names.map_err(|error| storage(directory, "list", error))?;
         let left = |name: &&OsString| name.as_encoded_bytes().starts_with(prefix.as_bytes());
         for name in names.iter().filter(left) {
-            self.remove(&self.place.path(name))?;
+            self.remove_part(&self.place.path(name))?;
         }
         Ok(())
+    }
+
+    /// Removes what was made, also where that is a directory: else nobody could begin any more.
+    fn remove_part(&self, path: &Path) -> Result<()> {
+        let is_directory = || {
+            let found = self.place.world.fs.stat(path);
+            found.is_ok_and(|found| found.sort == Sort::Directory)
+        };
+        match self.remove(path) {
+            // The standard library's removal: it is no step of the protocol, and follows no link.
+            Err(_) if is_directory() => {
+                std::fs::remove_dir_all(path).map_err(|error| storage(path, "remove", error))
+            }
+            removed => removed,
+        }
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
@@ -386,7 +401,7 @@ impl Generating {
                 this.intent.clear()?;
             }
             for index in 0..checkout.manifest.names().len() {
-                checkout.remove(&checkout.part(&this.parts, index))?;
+                checkout.remove_part(&checkout.part(&this.parts, index))?;
             }
             checkout.remove(&checkout.place.path(format!("{}-record", this.parts)))
         })

@@ -126,6 +126,42 @@ fn who_commits_without_a_file_has_failed_and_published_nothing() {
 }
 
 #[test]
+fn a_directory_in_place_of_a_file_is_refused_and_keeps_nobody() {
+    let stage = Stage::new();
+    let checkout = checkout(&stage, 1);
+    let wrong = |generating: &Generating| {
+        make(generating, "new");
+        let part = generating.part(NAMES[0].as_ref()).unwrap();
+        std::fs::remove_file(&part).unwrap();
+        std::fs::create_dir(&part).unwrap();
+        std::fs::write(part.join("inside"), "").unwrap();
+    };
+    let generating = ours(&checkout);
+    wrong(&generating);
+    assert_eq!(generating.commit().unwrap_err().kind(), Kind::Invalid);
+    assert_eq!(
+        left_over(&stage).len(),
+        NAMES.len(),
+        "cooldowns: {:?}",
+        left_over(&stage)
+    );
+    stage.clock.advance(BASE);
+    // Left behind by a process that was killed.
+    wrong(&ours_of_dead(&stage));
+    assert_eq!(refused(&checkout), Refusal::Cooling { remaining: BASE });
+    stage.clock.advance(BASE);
+    make(&ours(&checkout), "new");
+    assert_eq!(left_over(&stage).len(), NAMES.len());
+}
+
+/// The files are begun by a process that dies without a word.
+fn ours_of_dead(stage: &Stage) -> std::mem::ManuallyDrop<Generating> {
+    let generating = ours(&checkout(stage, 2));
+    stage.kill(2);
+    std::mem::ManuallyDrop::new(generating)
+}
+
+#[test]
 fn a_veto_is_asked_first_and_a_busy_directory_is_told() {
     let stage = Stage::new();
     let one = checkout(&stage, 1);
