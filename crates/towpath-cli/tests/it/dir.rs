@@ -1,0 +1,362 @@
+//! `dir`: what is kept in a directory, as an operator sees and mends it.
+
+use std::process::Child;
+
+use serde_json::{Value, json};
+
+use crate::make::{names, signal, until};
+use crate::program::{Program, finished};
+
+/// A program that runs under the lock of the home, until it is ended or the file `go` is there.
+fn holder(program: &Program, before: &[&str]) -> Child {
+    let script = "echo $TOWPATH_FENCE > fence; touch held; while [ ! -e go ]; do sleep 0.01; done; echo first >> log";
+    let args = [
+        &["dir", "lock", "run", "."],
+        before,
+        &["--", "sh", "-c", script],
+    ]
+    .concat();
+    let child = program.spawn(&args);
+    until("it did not begin", || program.home().join("held").exists());
+    child
+}
+
+#[test]
+fn one_command_at_a_time_runs_under_the_lock() {
+    let program = Program::new();
+    assert_eq!(program.run(&["dir", "lock", "show", "."]).code, 3);
+    let first = holder(&program, &[]);
+    let shown = program.json(&["dir", "lock", "show", "."]);
+    assert_eq!(shown["holder"]["owner"]["pid"], json!(first.id()));
+    assert_eq!(shown["holder"]["life"], json!("alive"));
+    let fence = std::fs::read_to_string(program.home().join("fence")).unwrap();
+    assert_eq!(shown["holder"]["fence"].to_string(), fence.trim());
+
+    let second = [
+        "dir",
+        "lock",
+        "run",
+        ".",
+        "--",
+        "sh",
+        "-c",
+        "echo second >> log",
+    ];
+    let run = program.run(&second);
+    assert_eq!(run.code, 75, "{run:?}");
+    let by = format!("the lock of . is held by process {} of ", first.id());
+    assert!(run.stderr.contains(&by), "{run:?}");
+    let waiting = [&second[..4], &["--wait=1ms"], &second[4..]].concat();
+    assert_eq!(program.run(&waiting).code, 4);
+    let waiting = [&second[..4], &["--wait"], &second[4..]].concat();
+    let waiter = program.spawn(&waiting);
+    std::fs::write(program.home().join("go"), "").unwrap();
+    for child in [first, waiter] {
+        let run = finished(child.wait_with_output().unwrap());
+        assert_eq!(run.code, 0, "{run:?}");
+    }
+    let log = std::fs::read_to_string(program.home().join("log")).unwrap();
+    assert_eq!(log, "first\nsecond\n");
+    assert!(!names(&program.home()).contains(&".lock".to_owned()));
+}
+
+#[test]
+fn the_lock_ends_with_the_command_whatever_becomes_of_it() {
+    let program = Program::new();
+    let under = |argv: &[&str]| program.run(&[&["dir", "lock", "run", ".", "--"], argv].concat());
+    assert_eq!(under(&["sh", "-c", "exit 9"]).code, 9);
+    assert_eq!(under(&["sh", "-c", "kill -KILL $$"]).code, 137);
+    assert_eq!(under(&["no-such-program-here"]).code, 127);
+    let child = holder(&program, &[]);
+    signal(&child, "TERM");
+    assert_eq!(finished(child.wait_with_output().unwrap()).code, 143);
+    assert_eq!(under(&["true"]).code, 0);
+
+    std::fs::remove_file(program.home().join("held")).unwrap();
+    let mut child = holder(&program, &[]);
+    signal(&child, "KILL");
+    child.wait().unwrap();
+    let shown = program.ok(&["dir", "lock", "show", "."]);
+    assert!(
+        shown.contains("dead: the lock is free to be taken"),
+        "{shown}"
+    );
+    assert_eq!(under(&["true"]).code, 0, "it is free at once");
+    std::fs::write(program.home().join("go"), "").unwrap();
+}
+
+#[test]
+fn a_lock_that_is_taken_away_stops_the_command() {
+    let program = Program::new();
+    let release = |more: &[&str]| program.run(&[&["dir", "lock", "release", "."], more].concat());
+    assert_eq!(release(&[]).code, 3);
+    let child = holder(&program, &["--timeout", "1s"]);
+    let run = release(&[]);
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(
+        run.stderr.contains("which lives; nothing was released") && run.stderr.contains("--yes"),
+        "{run:?}"
+    );
+    let run = release(&["--yes"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    let told = format!("the lock of . is free; process {} of ", child.id());
+    assert!(run.stdout.starts_with(&told), "{run:?}");
+    let run = finished(child.wait_with_output().unwrap());
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.stderr.contains("the lock was lost"), "{run:?}");
+    assert!(!program.home().join("log").exists());
+}
+
+/// A maker of `file` that goes on until it is ended.
+fn maker(program: &Program, file: &str) -> Child {
+    let args = [
+        "make",
+        "--out",
+        file,
+        "--",
+        "sh",
+        "-c",
+        "touch begun; exec sleep 1000",
+    ];
+    let child = program.spawn(&args);
+    until("it did not begin", || program.home().join("begun").exists());
+    child
+}
+
+#[test]
+fn claims_are_listed_and_cleared() {
+    let program = Program::new();
+    assert_eq!(
+        program.ok(&["dir", "intents", "list", "."]),
+        "no file is claimed\n"
+    );
+    let odd = "a\x1b[2J\nb";
+    let maker = maker(&program, odd);
+    std::fs::write(program.home().join(".spoilt.intent.json"), "[[[").unwrap();
+    let listed = program.ok(&["dir", "intents", "list", "."]);
+    assert!(
+        listed.contains("a\\u{1b}[2J\\nb") && !listed.contains('\x1b'),
+        "{listed}"
+    );
+    assert!(
+        listed.contains(&format!("process {} of ", maker.id())),
+        "{listed}"
+    );
+    assert!(listed.contains("(cannot be read)"), "{listed}");
+    let view = program.json(&["dir", "intents", "list", "."]);
+    let claims = view["claims"].as_array().unwrap();
+    assert_eq!(
+        (&claims[0]["file"], &claims[0]["life"]),
+        (&json!(odd), &json!("alive"))
+    );
+    assert_eq!(
+        (&claims[1]["readable"], &view["cut"]),
+        (&json!(false), &json!(false))
+    );
+
+    let clear = |more: &[&str]| program.run(&[&["dir", "intents", "clear", "."], more].concat());
+    assert_eq!(clear(&["none"]).code, 3);
+    assert_eq!(clear(&[]).code, 2);
+    let run = clear(&["--all"]);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(
+        run.stderr.contains("--yes; nothing was cleared") && !run.stderr.contains('\x1b'),
+        "{run:?}"
+    );
+    let run = clear(&[odd, "--yes"]);
+    assert_eq!(
+        (run.code, run.stdout.as_str()),
+        (0, "cleared 1 claim\n"),
+        "{run:?}"
+    );
+    assert_eq!(
+        clear(&["--all", "--yes", "--json"]).stdout,
+        "{\"cleared\":1}\n"
+    );
+    assert_eq!(clear(&["--all"]).code, 0);
+    signal(&maker, "TERM");
+    assert_eq!(finished(maker.wait_with_output().unwrap()).code, 143);
+}
+
+#[test]
+fn cooldowns_are_listed_and_cleared() {
+    let program = Program::new();
+    assert_eq!(
+        program.ok(&["dir", "cooldowns", "list", "."]),
+        "no file has failed\n"
+    );
+    let make = [
+        "make",
+        "--out",
+        "a",
+        "--cooldown",
+        "1h,0,1h",
+        "--",
+        "sh",
+        "-c",
+        "test -e ok && touch $TOWPATH_OUT",
+    ];
+    assert_eq!(program.run(&make).code, 1);
+    std::fs::write(program.home().join(".b.cooldown.json"), vec![b'{'; 1 << 17]).unwrap();
+    let view = program.json(&["dir", "cooldowns", "list", ".", "--cooldown", "1h,0,1h"]);
+    let cooling = view["cooldowns"].as_array().unwrap();
+    assert_eq!(
+        (&cooling[0]["file"], &cooling[0]["failures"]),
+        (&json!("a"), &json!(1))
+    );
+    assert!(
+        cooling[0]["remaining_ms"].as_u64().unwrap() > 60_000,
+        "{view}"
+    );
+    assert_eq!(
+        (&cooling[1]["file"], &cooling[1]["failures"]),
+        (&json!("b"), &Value::Null)
+    );
+    let listed = program.ok(&["dir", "cooldowns", "list", ".", "--cooldown", "0,0,0"]);
+    assert!(
+        listed.contains("may begin") && listed.contains("(cannot be read)"),
+        "{listed}"
+    );
+
+    std::fs::write(program.home().join("ok"), "").unwrap();
+    assert_eq!(program.run(&make).code, 75);
+    let clear = ["dir", "cooldowns", "clear", ".", "a"];
+    assert_eq!(program.ok(&clear), "cleared 1 cooldown\n");
+    assert_eq!(program.run(&clear).code, 3);
+    program.ok(&make);
+}
+
+/// Leaves a promise behind, as a run that was killed does, and one that cannot be kept.
+fn killed(program: &Program, failing: &str) {
+    let script = "\"$T\" defer -- sh -c 'echo kept >> log' && \"$T\" defer -- sh -c \"$F\" && touch begun && exec sleep 1000";
+    let mut command = program.command(&[
+        "with-cleanup",
+        "--state-dir",
+        "state",
+        "--",
+        "sh",
+        "-c",
+        script,
+    ]);
+    command
+        .env("T", env!("CARGO_BIN_EXE_towpath"))
+        .env("F", failing)
+        .env("TMPDIR", program.home());
+    let begun = program.home().join("begun");
+    let mut child = command.spawn().unwrap();
+    until("it did not begin", || begun.exists());
+    // Its command goes on otherwise, and would hold what we read its output by.
+    let children = format!("/proc/{0}/task/{0}/children", child.id());
+    let sleeper = std::fs::read_to_string(children).unwrap();
+    signal(&child, "KILL");
+    child.wait().unwrap();
+    let sleeper = sleeper.trim().to_owned();
+    assert!(
+        std::process::Command::new("kill")
+            .arg(sleeper)
+            .status()
+            .unwrap()
+            .success()
+    );
+    std::fs::remove_file(begun).unwrap();
+}
+
+#[test]
+fn promises_are_listed_kept_and_given_up_ones_tried_again_or_forgotten() {
+    let program = Program::new();
+    let dir = |verb: &str, more: &[&str]| {
+        program.run(&[&["dir", "deferred", verb, "state"], more].concat())
+    };
+    let view =
+        |verb: &str| -> Value { serde_json::from_str(&dir(verb, &["--json"]).stdout).unwrap() };
+    assert_eq!(dir("list", &[]).code, 2, "there is no such directory");
+    killed(&program, "test -e ok || { printf 'no\\033[2J'; exit 3; }");
+    let listed = view("list");
+    // The socket's directory is promised to go, too.
+    assert_eq!(
+        (&listed["files"][0]["life"], &listed["files"][0]["pending"]),
+        (&json!("dead"), &json!(3))
+    );
+    let run = dir("run", &[]);
+    // What clean-up prints does not get between what we print.
+    assert_eq!(
+        (run.code, run.stdout.as_str()),
+        (1, "kept 2 promises, gave up 1\n"),
+        "{run:?}"
+    );
+    assert!(run.stderr.contains("clean-up failed: sh -c"), "{run:?}");
+    assert_eq!(
+        std::fs::read_to_string(program.home().join("log")).unwrap(),
+        "kept\n"
+    );
+
+    let id = |listed: &Value| listed["dead"][0]["id"].as_str().unwrap().to_owned();
+    let first = id(&view("list"));
+    let listed = dir("list", &[]).stdout;
+    assert!(
+        listed.contains(&first) && listed.contains("sh ended with exit status: 3"),
+        "{listed}"
+    );
+    assert_eq!(dir("requeue", &["func-none"]).code, 3);
+    assert_eq!(dir("requeue", &[&first]).code, 1, "it fails again");
+    let second = id(&view("list"));
+    assert_ne!(first, second);
+    let cleaned = view("clean");
+    assert_eq!(
+        cleaned["removed"],
+        json!(false),
+        "there is something to look at"
+    );
+    std::fs::write(program.home().join("ok"), "").unwrap();
+    let run = dir("requeue", &[&second]);
+    assert_eq!(
+        (run.code, run.stdout.as_str()),
+        (0, "kept 1 promise\n"),
+        "{run:?}"
+    );
+    assert_eq!(view("list")["dead"], json!([]));
+
+    std::fs::remove_file(program.home().join("ok")).unwrap();
+    killed(&program, "exit 1");
+    assert_eq!(dir("run", &["--json"]).code, 1);
+    let third = id(&view("list"));
+    assert_eq!(dir("drop", &[&third]).stdout, "forgot 1 promise\n");
+    assert_eq!(dir("drop", &[&third]).code, 3);
+    assert_eq!(view("clean")["removed"], json!(true));
+    assert!(names(&program.home().join("state")).is_empty());
+    assert_eq!(dir("list", &[]).stdout, "nothing is promised\n");
+}
+
+#[test]
+fn promises_of_a_program_that_lives_are_left_to_it() {
+    let program = Program::new();
+    let script = "\"$T\" defer -- sh -c 'echo kept >> log'; \"$T\" dir deferred run state; \
+                  \"$T\" dir deferred clean state; cat log; \"$T\" dir deferred list state --json";
+    let mut command = program.command(&[
+        "with-cleanup",
+        "--state-dir",
+        "state",
+        "--",
+        "sh",
+        "-c",
+        script,
+    ]);
+    let run = finished(
+        command
+            .env("T", env!("CARGO_BIN_EXE_towpath"))
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(run.code, 0, "{run:?}");
+    let stays = "nothing was done\nnothing was done; the directory stays: somebody uses it, or something is left in it\n";
+    let view = run.stdout.strip_prefix(stays).expect("nothing is run");
+    let view: Value = serde_json::from_str(view).unwrap();
+    assert_eq!(
+        (&view["files"][0]["life"], &view["files"][0]["pending"]),
+        (&json!("alive"), &json!(2))
+    );
+    assert_eq!(
+        std::fs::read_to_string(program.home().join("log")).unwrap(),
+        "kept\n"
+    );
+}

@@ -1,0 +1,154 @@
+//! One run of the command that makes the files, and its end: published or not.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use towpath_coord::{Generating, Making};
+use towpath_core::Kind;
+
+use super::outs::{Outs, filled, variables};
+use super::verdict::{Failed, Verdict};
+use crate::child::{Child, Reach, Signals, command, not_started};
+use crate::env::complain;
+use crate::exit::{Failure, Result};
+
+/// How often is looked whether the claim was lost.
+const LOOK: Duration = Duration::from_millis(200);
+
+pub(super) struct Attempt<'a> {
+    pub(super) outs: &'a Outs,
+    pub(super) argv: &'a [OsString],
+    pub(super) timeout: Option<Duration>,
+    pub(super) json: bool,
+}
+
+/// Why the command was ended, or that it has ended.
+enum Cause {
+    Ended,
+    TimedOut,
+    Lost,
+    Interrupted(Signal),
+}
+
+impl Attempt<'_> {
+    pub(super) async fn run(
+        &self,
+        generating: Generating,
+        signals: &mut Signals,
+    ) -> Result<Verdict> {
+        let began = Instant::now();
+        let making = generating.keep()?;
+        let parts = self.parts(&making);
+        let child = match self.spawn(&parts) {
+            Ok(child) => child,
+            Err(error) => {
+                let (text, exit) = not_started(&self.argv[0], &error);
+                return Ok(self
+                    .failed(making, Failed::NotStarted { text, exit }, began)
+                    .await);
+            }
+        };
+        let (cause, status) = self.supervise(child, &making, signals).await?;
+        let failed = match cause {
+            Cause::Ended if status.success() => self.not_made(&parts),
+            Cause::Ended => Some(Failed::Ended(status)),
+            Cause::TimedOut => Some(Failed::TimedOut),
+            Cause::Lost => Some(Failed::Lost),
+            Cause::Interrupted(signal) => Some(Failed::Interrupted(signal)),
+        };
+        if let Some(failed) = failed {
+            return Ok(self.failed(making, failed, began).await);
+        }
+        let ran = began.elapsed();
+        match blocking(move || making.commit()).await? {
+            Ok(()) => Ok(Verdict::Made { ran }),
+            Err(error) if error.kind() == Kind::LeaseLost => {
+                let why = Failed::Lost;
+                Ok(Verdict::Failed { why, ran })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Where to write, in the order of the files.
+    fn parts(&self, making: &Making) -> Vec<PathBuf> {
+        let names = self.outs.names.iter();
+        names.filter_map(|name| making.part(name)).collect()
+    }
+
+    fn spawn(&self, parts: &[PathBuf]) -> io::Result<Child> {
+        let argv = filled(self.argv, parts).map_err(|_| io::Error::other("a placeholder"))?;
+        let mut command = command(&argv, self.json)?;
+        command.envs(variables(parts));
+        if io::IsTerminal::is_terminal(&io::stdin()) {
+            // Its group is not that of the terminal: to read from it would stop it.
+            command.stdin(Stdio::null());
+        }
+        Child::spawn(&mut command, Reach::Group)
+    }
+
+    /// Waits for the command's end, and brings it about where it must not go on.
+    async fn supervise(
+        &self,
+        mut child: Child,
+        making: &Making,
+        signals: &mut Signals,
+    ) -> io::Result<(Cause, ExitStatus)> {
+        let lost = async {
+            while !making.is_lost() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        let late = async {
+            match self.timeout {
+                Some(timeout) => tokio::time::sleep(timeout).await,
+                None => std::future::pending().await,
+            }
+        };
+        let cause = tokio::select! {
+            () = child.ended() => Cause::Ended,
+            () = late => Cause::TimedOut,
+            () = lost => Cause::Lost,
+            signal = signals.next() => Cause::Interrupted(signal),
+        };
+        let status = match cause {
+            Cause::Ended => child.finish().await?,
+            Cause::TimedOut | Cause::Lost => child.stop(Signal::TERM, signals).await?,
+            Cause::Interrupted(signal) => child.stop(signal, signals).await?,
+        };
+        Ok((cause, status))
+    }
+
+    /// The first file that was not made.
+    fn not_made(&self, parts: &[PathBuf]) -> Option<Failed> {
+        let is_file = |part: &PathBuf| part.symlink_metadata().is_ok_and(|found| found.is_file());
+        let missing = parts.iter().position(|part| !is_file(part))?;
+        Some(Failed::NotMade {
+            file: self.outs.shown[missing].clone(),
+            placeholder: match parts.len() {
+                1 => "{out}".to_owned(),
+                _ => format!("{{out{}}}", missing + 1),
+            },
+        })
+    }
+
+    async fn failed(&self, making: Making, why: Failed, began: Instant) -> Verdict {
+        let ran = began.elapsed();
+        // The claim then lapses with this process.
+        match blocking(move || making.fail()).await {
+            Ok(Err(error)) => complain(&error.to_string()),
+            Err(error) => complain(error.report().trim_end()),
+            Ok(Ok(())) => {}
+        }
+        Verdict::Failed { why, ran }
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Failure::from(io::Error::other(error.to_string())))
+}
