@@ -47,9 +47,9 @@ impl PlaceArgs {
     }
 }
 
-/// A process for people: `process 17`, and of which machine where that is not clear.
+/// A process for people.
 pub(crate) fn process(of: &Identity) -> String {
-    format!("process {} of {}", of.pid, of.host)
+    format!("process {} on {}", of.pid, of.host)
 }
 
 /// What is known of a process, in a word.

@@ -137,7 +137,7 @@ pub fn clear_claims(
         }
         let owner = file.claim.and_then(|claim| claim.owner);
         let owner = owner.map_or("somebody unknown".to_owned(), |owner| {
-            format!("process {} of {}", owner.pid, owner.host)
+            format!("process {} on {}", owner.pid, owner.host)
         });
         let text = format!("{name:?} is claimed by {owner}, who may be making it");
         Err(Error::new(Kind::WrongState, text))

@@ -44,7 +44,7 @@ fn one_command_at_a_time_runs_under_the_lock() {
     ];
     let run = program.run(&second);
     assert_eq!(run.code, 75, "{run:?}");
-    let by = format!("the lock of . is held by process {} of ", first.id());
+    let by = format!("the lock of . is held by process {} on ", first.id());
     assert!(run.stderr.contains(&by), "{run:?}");
     let waiting = [&second[..4], &["--wait=1ms"], &second[4..]].concat();
     assert_eq!(program.run(&waiting).code, 4);
@@ -99,7 +99,7 @@ fn a_lock_that_is_taken_away_stops_the_command() {
     );
     let run = release(&["--yes"]);
     assert_eq!(run.code, 0, "{run:?}");
-    let told = format!("the lock of . is free; process {} of ", child.id());
+    let told = format!("the lock of . is free; process {} on ", child.id());
     assert!(run.stdout.starts_with(&told), "{run:?}");
     let run = finished(child.wait_with_output().unwrap());
     assert_eq!(run.code, 1, "{run:?}");
@@ -139,7 +139,7 @@ fn claims_are_listed_and_cleared() {
         "{listed}"
     );
     assert!(
-        listed.contains(&format!("process {} of ", maker.id())),
+        listed.contains(&format!("process {} on ", maker.id())),
         "{listed}"
     );
     assert!(listed.contains("(cannot be read)"), "{listed}");

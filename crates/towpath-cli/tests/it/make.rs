@@ -183,7 +183,7 @@ fn another_is_told_who_makes_the_file_and_takes_over_at_once_when_he_is_killed()
     let mut maker = endless(&program, &["--out", "a"]);
     let run = program.run(&sh(&["--out", "a"], "echo > $TOWPATH_OUT"));
     assert_eq!(run.code, 75, "{run:?}");
-    let told = format!("a is being made by process {} of ", maker.id());
+    let told = format!("a is being made by process {} on ", maker.id());
     assert!(run.stderr.contains(&told), "{run:?}");
     assert!(!program.home().join("a").exists());
     signal(&maker, "KILL");
@@ -205,6 +205,16 @@ fn a_command_that_takes_too_long_is_ended_with_all_that_it_has_started() {
     let is_gone = || std::fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z "));
     until("what it has started goes on", is_gone);
     assert_eq!(names(&program.home()), ["pid"]);
+}
+
+#[test]
+fn the_command_reads_our_input_and_has_no_terminal() {
+    let program = Program::new();
+    let script = "read -r pid name state parent group session rest < /proc/$$/stat; test $session = $$ || exit 9; \
+                  cat > $TOWPATH_OUT; ! (: > /dev/tty)";
+    let run = program.run_with_input(&sh(&["--out", "a"], script), "input");
+    assert_eq!(run.code, 0, "{run:?}");
+    assert_eq!(read(&program, "a"), "input");
 }
 
 #[test]

@@ -28,7 +28,8 @@ pub(crate) const GRACE: Duration = Duration::from_secs(5);
 /// Whom a signal to the program reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reach {
-    /// The program and what it starts: it leads a process group, of which nothing outlives it.
+    /// The program and what it starts: it leads a process group, of which nothing outlives it. It also leads a session,
+    /// without a terminal: in ours it would be in the background, and stand still for ever where it asks for a password.
     Group,
     /// The program alone: it stays in our process group, and so with our terminal.
     Program,
@@ -52,7 +53,9 @@ impl Child {
         // Before the spawn: the first end must not be missed.
         let rings = signal(SignalKind::child())?;
         if reach == Reach::Group {
-            command.process_group(0);
+            // SAFETY: between fork and exec only what is safe in a handler of signals may be called; setsid(2) is,
+            // and nothing else is called or allocated.
+            unsafe { command.pre_exec(|| Ok(rustix::process::setsid().map(drop)?)) };
         }
         let child = command.kill_on_drop(true).spawn()?;
         let pid = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));

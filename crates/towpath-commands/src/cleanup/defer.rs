@@ -35,7 +35,7 @@ With --json: {\"deferred\": {\"run_command\": {\"argv\", \"directory\", \"deadli
 {\"deferred\": {\"remove_path\": {\"path\"}}}")]
 pub(crate) struct Args {
     /// Remove a file, a link, or a directory with all that is in it; that it is not there is fine
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["command", "deadline"], required_unless_present = "command")]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["command", "deadline"])]
     remove: Option<PathBuf>,
     /// Kill the command when it takes longer; the --deadline of with-cleanup counts too
     #[arg(long, value_name = "DURATION", value_parser = duration)]
@@ -57,6 +57,10 @@ pub(crate) async fn run(args: Args, out: &Out, program: &str) -> Result {
     };
     let directory = std::env::current_dir()
         .map_err(|e| Failure::usage(format!("the present directory cannot be read: {e}")))?;
+    if args.remove.is_none() && args.command.is_empty() {
+        return Err(Failure::usage("there is nothing to promise")
+            .hint("write a command after --, or --remove PATH"));
+    }
     let wish = match args.remove {
         Some(path) => Wish::RemovePath(RemovePath {
             path: removable(&directory, &path)?,

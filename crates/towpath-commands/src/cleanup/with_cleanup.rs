@@ -180,7 +180,10 @@ async fn uninterrupted<T>(
                     let code = code.unwrap_or(Exit::of_signal(signal.as_raw())).code();
                     std::process::exit(i32::from(code));
                 }
-                let again = if io::stderr().is_terminal() { "press Ctrl-C once more" } else { "a second signal" };
+                let again = match io::stderr().is_terminal() {
+                    true => "Ctrl-C once more",
+                    false => "a second signal",
+                };
                 note(&format!("clean-up is under way; {again} leaves the rest to the next run"));
                 is_warned = true;
             }

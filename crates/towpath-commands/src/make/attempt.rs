@@ -85,7 +85,7 @@ impl Attempt<'_> {
         let mut command = command(&argv, self.json)?;
         command.envs(variables(parts));
         if io::IsTerminal::is_terminal(&io::stdin()) {
-            // Its group is not that of the terminal: to read from it would stop it.
+            // The terminal is not the command's, which would take away what is typed for others.
             command.stdin(Stdio::null());
         }
         Child::spawn(&mut command, Reach::Group)

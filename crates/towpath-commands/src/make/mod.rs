@@ -38,8 +38,8 @@ const CLAIM_MIN: Duration = Duration::from_secs(1);
 /// recent, the exit code is 75 and what is in the way is said; --wait waits instead. A maker that is killed is
 /// found dead at once, and the next one begins anew.
 ///
-/// COMMAND leads a process group of its own, of which nothing outlives it; it reads our standard input, unless that
-/// is a terminal. Ctrl-C and SIGTERM end it, and the attempt has failed.
+/// COMMAND leads a process group of its own, of which nothing outlives it. It has our standard input unless that is a
+/// terminal, and cannot ask for a password. Ctrl-C and SIGTERM end it, and the attempt has failed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

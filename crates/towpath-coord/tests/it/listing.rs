@@ -48,7 +48,7 @@ fn claims_are_listed_and_live_ones_are_cleared_only_on_purpose() {
         |names: &[OsString], which| clear_claims(&ours, names, which, Wait::No, &Cancel::new());
     let error = clear(&names, Clear::Lapsed).unwrap_err();
     assert_eq!(error.kind(), Kind::WrongState, "{error}");
-    assert!(error.to_string().contains("process 2 of here"), "{error}");
+    assert!(error.to_string().contains("process 2 on here"), "{error}");
     assert_eq!(
         claims(&ours).unwrap().riders.len(),
         3,
