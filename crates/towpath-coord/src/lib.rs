@@ -31,7 +31,7 @@ pub use event_lock::{EventLock, LOCK_NAME, LOCK_TIMEOUT, LockHolder, Steal};
 pub use holding::Holding;
 pub use intent::{CLAIM_TIME, Claim, Intent};
 pub use listing::{
-    ClaimedFile, Clear, CoolingFile, Found, NAMES_MAX, claims, clear_claims, clear_cooldowns,
+    ClaimedFile, Clear, CoolingFile, Found, LISTED_MAX, claims, clear_claims, clear_cooldowns,
     cooldowns,
 };
 pub use making::Making;

@@ -22,14 +22,14 @@ use crate::rider::{Rider, read_beside, remove_beside};
 use crate::wait::{Cancel, Wait};
 
 /// Most names of a directory that are looked at.
-pub const NAMES_MAX: usize = 65_536;
+pub const LISTED_MAX: usize = 65_536;
 
 /// What was found beside the files of a directory, by name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found<T> {
     /// One for each file that has such a rider, in the order of the names.
     pub riders: Vec<T>,
-    /// Whether the directory has more than [`NAMES_MAX`] names, so that some may be missing here.
+    /// Whether the directory has more than [`LISTED_MAX`] names, so that some may be missing here.
     pub is_cut: bool,
 }
 
@@ -170,9 +170,9 @@ fn listed<T>(
     look: impl Fn(&Place, &OsStr) -> Result<Option<T>>,
 ) -> Result<Found<T>> {
     let directory = place.directory();
-    let names = place.world.fs.list(directory, NAMES_MAX);
+    let names = place.world.fs.list(directory, LISTED_MAX);
     let names = names.map_err(|error| storage(directory, "list", error))?;
-    let is_cut = names.len() == NAMES_MAX;
+    let is_cut = names.len() == LISTED_MAX;
     let mut members: Vec<_> = names.iter().filter_map(|name| kind.member(name)).collect();
     members.sort_unstable();
     let riders = members

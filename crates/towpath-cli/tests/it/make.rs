@@ -25,6 +25,13 @@ pub(crate) fn signal(child: &Child, signal: &str) {
     assert!(sent.expect("kill starts").success());
 }
 
+/// Waits for the end of a process that is not ours.
+pub(crate) fn gone(pid: &str) {
+    let stat = format!("/proc/{}/stat", pid.trim());
+    let is_gone = || std::fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z "));
+    until("the process goes on", is_gone);
+}
+
 fn sh<'a>(before: &[&'a str], script: &'a str) -> Vec<&'a str> {
     [&["make"], before, &["--", "sh", "-c", script]].concat()
 }
@@ -171,7 +178,7 @@ fn who_waits_takes_over_after_a_failure() {
 
 /// A maker that has begun and goes on until it is ended.
 fn endless(program: &Program, before: &[&str]) -> Child {
-    let script = "echo half > $TOWPATH_OUT; touch begun; exec sleep 1000";
+    let script = "echo half > $TOWPATH_OUT; echo $$ > pid; mv pid begun; exec sleep 1000";
     let child = program.spawn(&sh(before, script));
     until("it did not begin", || program.home().join("begun").exists());
     child
@@ -188,6 +195,8 @@ fn another_is_told_who_makes_the_file_and_takes_over_at_once_when_he_is_killed()
     assert!(!program.home().join("a").exists());
     signal(&maker, "KILL");
     maker.wait().unwrap();
+    // Its command does not go on either.
+    gone(&read(&program, "begun"));
     program.ok(&sh(&["--out", "a"], "echo new > $TOWPATH_OUT"));
     assert_eq!(read(&program, "a"), "new\n");
     assert_eq!(names(&program.home()), ["a", "begun"]);
@@ -200,10 +209,7 @@ fn a_command_that_takes_too_long_is_ended_with_all_that_it_has_started() {
     let run = program.run(&sh(&["--out", "a", "--timeout", "500ms"], script));
     assert_eq!(run.code, 124, "{run:?}");
     assert!(run.stderr.contains("took longer than --timeout"), "{run:?}");
-    let pid = read(&program, "pid");
-    let stat = format!("/proc/{}/stat", pid.trim());
-    let is_gone = || std::fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z "));
-    until("what it has started goes on", is_gone);
+    gone(&read(&program, "pid"));
     assert_eq!(names(&program.home()), ["pid"]);
 }
 

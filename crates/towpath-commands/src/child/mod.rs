@@ -52,11 +52,9 @@ impl Child {
     pub(crate) fn spawn(command: &mut Command, reach: Reach) -> io::Result<Self> {
         // Before the spawn: the first end must not be missed.
         let rings = signal(SignalKind::child())?;
-        if reach == Reach::Group {
-            // SAFETY: between fork and exec only what is safe in a handler of signals may be called; setsid(2) is,
-            // and nothing else is called or allocated.
-            unsafe { command.pre_exec(|| Ok(rustix::process::setsid().map(drop)?)) };
-        }
+        // SAFETY: between fork and exec only what is safe in a handler of signals may be called. Both are calls of the
+        // system alone, and nothing is allocated.
+        unsafe { command.pre_exec(move || attach(reach)) };
         let child = command.kill_on_drop(true).spawn()?;
         let pid = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
         Ok(Self {
@@ -114,6 +112,18 @@ impl Child {
         self.ended().await;
         self.finish().await
     }
+}
+
+/// Run by the program's process before it becomes the program.
+fn attach(reach: Reach) -> io::Result<()> {
+    // Where we are killed, the program should not go on: others take over what it does. What it has started may.
+    // The signal comes when the *thread* ends that has started it, which is that of the whole command.
+    #[cfg(target_os = "linux")]
+    rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
+    if reach == Reach::Group {
+        rustix::process::setsid()?;
+    }
+    Ok(())
 }
 
 impl Drop for Child {

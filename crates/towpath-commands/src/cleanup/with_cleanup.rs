@@ -25,7 +25,7 @@ use crate::values::duration;
 ///
 /// Within COMMAND, `defer` promises commands to be run and paths to be removed. They are kept when COMMAND has
 /// ended: well, badly, or by a signal. What this program could not do because it was killed itself, the next
-/// with-cleanup on the same state directory does before it starts its own command, or `dir deferred run`.
+/// with-cleanup on the same state directory does before it starts its own command, or `dir deferred run`; COMMAND gets SIGTERM then.
 ///
 /// COMMAND has our standard input and output and our terminal. SIGTERM, SIGHUP and SIGINT are passed on to it, and the
 /// clean-up begins when it has ended. Ctrl-C reaches it by itself. A second one during the clean-up leaves the

@@ -13,8 +13,8 @@ use towpath_core::Kind;
 use super::outs::{Outs, filled, variables};
 use super::verdict::{Failed, Verdict};
 use crate::child::{Child, Reach, Signals, command, not_started};
-use crate::env::complain;
-use crate::exit::{Failure, Result};
+use crate::env::{complain, note};
+use crate::exit::{Exit, Failure, Result};
 
 /// How often is looked whether the claim was lost.
 const LOOK: Duration = Duration::from_millis(200);
@@ -48,7 +48,7 @@ impl Attempt<'_> {
             Err(error) => {
                 let (text, exit) = not_started(&self.argv[0], &error);
                 return Ok(self
-                    .failed(making, Failed::NotStarted { text, exit }, began)
+                    .failed(making, Failed::NotStarted { text, exit }, began, signals)
                     .await);
             }
         };
@@ -61,10 +61,10 @@ impl Attempt<'_> {
             Cause::Interrupted(signal) => Some(Failed::Interrupted(signal)),
         };
         if let Some(failed) = failed {
-            return Ok(self.failed(making, failed, began).await);
+            return Ok(self.failed(making, failed, began, signals).await);
         }
         let ran = began.elapsed();
-        match blocking(move || making.commit()).await? {
+        match settled(signals, move || making.commit()).await? {
             Ok(()) => Ok(Verdict::Made { ran }),
             Err(error) if error.kind() == Kind::LeaseLost => {
                 let why = Failed::Lost;
@@ -136,10 +136,16 @@ impl Attempt<'_> {
         })
     }
 
-    async fn failed(&self, making: Making, why: Failed, began: Instant) -> Verdict {
+    async fn failed(
+        &self,
+        making: Making,
+        why: Failed,
+        began: Instant,
+        signals: &mut Signals,
+    ) -> Verdict {
         let ran = began.elapsed();
         // The claim then lapses with this process.
-        match blocking(move || making.fail()).await {
+        match settled(signals, move || making.fail()).await {
             Ok(Err(error)) => complain(&error.to_string()),
             Err(error) => complain(error.report().trim_end()),
             Ok(Ok(())) => {}
@@ -148,7 +154,26 @@ impl Attempt<'_> {
     }
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| Failure::from(io::Error::other(error.to_string())))
+/// Waits for a step under the lock of the directory, which somebody may hold for long. A first signal is answered by
+/// what goes on; after the second this process is gone, and the next who asks for the files finds its claim dead.
+async fn settled<T: Send + 'static>(
+    signals: &mut Signals,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T> {
+    let mut work = tokio::task::spawn_blocking(work);
+    let mut is_told = false;
+    loop {
+        tokio::select! {
+            done = &mut work => {
+                return done.map_err(|error| Failure::from(io::Error::other(error.to_string())));
+            }
+            signal = signals.next() => {
+                if is_told {
+                    std::process::exit(i32::from(Exit::of_signal(signal.as_raw()).code()));
+                }
+                note("the lock of the directory is waited for, to end the attempt; one more signal ends this at once");
+                is_told = true;
+            }
+        }
+    }
 }

@@ -36,7 +36,7 @@ const CLAIM_MIN: Duration = Duration::from_secs(1);
 ///
 /// If all files are there already, nothing is done. While another makes them, or the last failure is too
 /// recent, the exit code is 75 and what is in the way is said; --wait waits instead. A maker that is killed is
-/// found dead at once, and the next one begins anew.
+/// found dead at once, and the next one begins anew; its COMMAND gets SIGTERM then.
 ///
 /// COMMAND leads a process group of its own, of which nothing outlives it. It has our standard input unless that is a
 /// terminal, and cannot ask for a password. Ctrl-C and SIGTERM end it, and the attempt has failed.
