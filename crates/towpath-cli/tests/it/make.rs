@@ -261,6 +261,52 @@ fn an_interrupt_leaves_nothing() {
 }
 
 #[test]
+fn who_cannot_publish_because_the_directory_is_locked_can_be_ended() {
+    let program = Program::new();
+    let script = "echo new > $TOWPATH_OUT; echo $$ > pid; mv pid begun; while [ -e begun ] && [ ! -e go ]; do sleep 0.01; done";
+    let mut maker = program.spawn(&sh(&["--out", "a"], script));
+    until("it did not begin", || program.home().join("begun").exists());
+    let pid = read(&program, "begun");
+    let hold = [
+        "dir",
+        "lock",
+        "run",
+        ".",
+        "--",
+        "sh",
+        "-c",
+        "touch held; exec sleep 1000",
+    ];
+    let holder = program.spawn(&hold);
+    until("it is not locked", || program.home().join("held").exists());
+    let busy = program.run(&sh(&["--out", "b"], "true"));
+    assert_eq!(busy.code, 75, "{busy:?}");
+    assert!(
+        busy.stderr.contains("is held; see dir lock show"),
+        "{busy:?}"
+    );
+    std::fs::write(program.home().join("go"), "").unwrap();
+    gone(&pid);
+    let ended_by_signals = std::cell::RefCell::new(&mut maker);
+    until("it does not end", || {
+        let mut maker = ended_by_signals.borrow_mut();
+        signal(&maker, "TERM");
+        maker.try_wait().unwrap().is_some()
+    });
+    let run = ended(maker);
+    assert_eq!(run.code, 143, "{run:?}");
+    assert!(
+        run.stderr.contains("one more signal ends this at once"),
+        "{run:?}"
+    );
+    assert!(!program.home().join("a").exists());
+    signal(&holder, "TERM");
+    assert_eq!(ended(holder).code, 143);
+    program.ok(&sh(&["--out", "a"], "echo newer > $TOWPATH_OUT"));
+    assert_eq!(read(&program, "a"), "newer\n");
+}
+
+#[test]
 fn a_claim_that_was_taken_away_ends_the_command() {
     let program = Program::new();
     let maker = endless(&program, &["--out", "a", "--claim", "1s"]);
