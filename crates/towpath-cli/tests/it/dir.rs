@@ -258,6 +258,20 @@ fn promises_are_listed_kept_and_given_up_ones_tried_again_or_forgotten() {
     let view =
         |verb: &str| -> Value { serde_json::from_str(&dir(verb, &["--json"]).stdout).unwrap() };
     assert_eq!(dir("list", &[]).code, 2, "there is no such directory");
+    // The one of the user need not be there yet, and is not made by a look.
+    assert_eq!(
+        program.ok(&["dir", "deferred", "list"]),
+        "nothing is promised\n"
+    );
+    assert_eq!(
+        program.ok(&["dir", "deferred", "run"]),
+        "nothing was done\n"
+    );
+    assert_eq!(
+        program.json(&["dir", "deferred", "clean"])["removed"],
+        json!(true)
+    );
+    assert!(names(&program.home()).is_empty());
     killed(&program, "test -e ok || { printf 'no\\033[2J'; exit 3; }");
     let listed = view("list");
     // The socket's directory is promised to go, too.

@@ -41,8 +41,11 @@ impl<'a> FileView<'a> {
     }
 }
 
-pub(super) fn run(place: &Place, out: &Out) -> Result {
-    let listing = list(place, &registry()?)?;
+pub(super) fn run(place: Option<&Place>, out: &Out) -> Result {
+    let listing = match place {
+        Some(place) => list(place, &registry()?)?,
+        None => Listing::default(),
+    };
     if out.json {
         out.json(&View {
             files: listing.files.iter().map(FileView::of).collect(),

@@ -131,9 +131,13 @@ struct RunArgs {
 }
 
 impl StateArgs {
-    fn open(&self) -> Result<Place> {
+    /// The directory; `None` where none is named and nobody has promised anything yet.
+    fn open(&self) -> Result<Option<Place>> {
         let directory = state_directory(self.directory.clone())?;
-        self.place.open(&directory)
+        if self.directory.is_none() && !directory.exists() {
+            return Ok(None);
+        }
+        self.place.open(&directory).map(Some)
     }
 }
 
@@ -161,7 +165,7 @@ fn registry() -> Result<Registry> {
 
 pub(super) async fn run(args: Args, out: &Out) -> Result {
     match args.command {
-        Command::List { state } => list::run(&state.open()?, out),
+        Command::List { state } => list::run(state.open()?.as_ref(), out),
         Command::Run { state, limits } => run::run(state.open()?, limits.config(), out).await,
         Command::Clean { state, limits } => run::clean(state.open()?, limits.config(), out).await,
         Command::Requeue { letters, limits } => {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use towpath_coord::Place;
-use towpath_coord::deferred::{self, Config, Manager, Report};
+use towpath_coord::deferred::{self, Cleaned, Config, Manager, Report};
 use towpath_core::Error;
 
 use super::registry;
@@ -16,7 +16,10 @@ struct CleanView {
     removed: bool,
 }
 
-pub(super) async fn run(place: Place, config: Config, out: &Out) -> Result {
+pub(super) async fn run(place: Option<Place>, config: Config, out: &Out) -> Result {
+    let Some(place) = place else {
+        return tell(Report::default(), out);
+    };
     let dead = Dead::before(&place);
     let (theirs, registry) = (place.clone(), registry()?);
     let report = tokio::task::spawn_blocking(move || {
@@ -64,7 +67,12 @@ fn in_words(report: &Report) -> String {
     words
 }
 
-pub(super) async fn clean(place: Place, config: Config, out: &Out) -> Result {
+pub(super) async fn clean(place: Option<Place>, config: Config, out: &Out) -> Result {
+    let Some(place) = place else {
+        let report = Report::default();
+        let removed = true;
+        return tell_cleaned(Cleaned { report, removed }, out);
+    };
     let dead = Dead::before(&place);
     let (theirs, registry) = (place.clone(), registry()?);
     let cleaned = tokio::task::spawn_blocking(move || deferred::clean(&theirs, &registry, &config));
@@ -72,6 +80,10 @@ pub(super) async fn clean(place: Place, config: Config, out: &Out) -> Result {
         .await
         .map_err(|error| std::io::Error::other(error.to_string()))??;
     dead.tell_new(&place);
+    tell_cleaned(cleaned, out)
+}
+
+fn tell_cleaned(cleaned: Cleaned, out: &Out) -> Result {
     let exit = match tell_trouble(&cleaned.report) {
         true => Exit::Failure,
         false => Exit::Ok,
