@@ -106,6 +106,12 @@ impl Failure {
         Error::invalid(text).into()
     }
 
+    /// What the system refuses that is not the output: `what` tells what cannot be done.
+    #[cfg(unix)]
+    pub(crate) fn system(what: &str, error: &io::Error) -> Self {
+        Error::new(Kind::Storage, format!("{what}: {error}")).into()
+    }
+
     /// The same failure with a way out.
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
         match self {

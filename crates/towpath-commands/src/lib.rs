@@ -19,6 +19,8 @@
 pub mod __fuzz;
 mod args;
 mod bench;
+#[cfg(unix)]
+mod blocking;
 mod bulk;
 #[cfg(unix)]
 mod child;

@@ -362,3 +362,43 @@ fn promises_of_a_program_that_lives_are_left_to_it() {
         "kept\n"
     );
 }
+
+#[test]
+fn every_command_on_files_takes_the_same_word_for_network_file_systems() {
+    let program = Program::new();
+    let allow = ["--network", "allow"];
+    for (before, after, code) in [
+        (
+            &["make", "--out", "a"][..],
+            &["--", "touch", "{out}"][..],
+            0,
+        ),
+        (&["with-cleanup"], &["--", "true"], 0),
+        (&["dir", "lock", "run", "."], &["--", "true"], 0),
+        (&["dir", "lock", "show", "."], &[], 3),
+        (&["dir", "lock", "release", "."], &[], 3),
+        (&["dir", "intents", "list", "."], &[], 0),
+        (&["dir", "intents", "clear", ".", "--all"], &[], 0),
+        (&["dir", "cooldowns", "list", "."], &[], 0),
+        (&["dir", "cooldowns", "clear", ".", "--all"], &[], 0),
+        (&["dir", "deferred", "list", "towpath"], &[], 0),
+        (&["dir", "deferred", "run", "towpath"], &[], 0),
+        (&["dir", "deferred", "clean", "towpath"], &[], 0),
+        (
+            &["dir", "deferred", "requeue", "towpath", "func0-1"],
+            &[],
+            3,
+        ),
+        (&["dir", "deferred", "drop", "towpath", "func0-1"], &[], 3),
+    ] {
+        let run = program.run(&[before, &allow, after].concat());
+        assert_eq!(run.code, code, "{before:?}: {run:?}");
+    }
+    let run = program.run(&["make", "--out", "a", "--network", "maybe", "--", "true"]);
+    assert_eq!(run.code, 2, "{run:?}");
+    assert_eq!(
+        names(&program.home()),
+        ["a", "towpath"],
+        "the test of locks leaves nothing"
+    );
+}

@@ -1,13 +1,12 @@
 //! Waits for a program that has our terminal, passing signals on.
 
 use std::future::Future;
-use std::io;
 use std::process::ExitStatus;
 
 use rustix::process::Signal;
 
 use super::{Child, Signals, exit_of};
-use crate::exit::Exit;
+use crate::exit::{Exit, Result};
 
 /// How a program in the foreground has ended.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +35,7 @@ pub(crate) async fn foreground(
     mut child: Child,
     signals: &mut Signals,
     must_stop: impl Future<Output = ()>,
-) -> io::Result<Gone> {
+) -> Result<Gone> {
     let mut passed_on = None;
     let mut must_stop = std::pin::pin!(must_stop);
     loop {

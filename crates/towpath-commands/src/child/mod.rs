@@ -20,7 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 pub(crate) use foreground::{Gone, foreground};
 pub(crate) use signals::{Signals, name};
 
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure, Result};
 
 /// How long a program may go on after it was asked to end.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
@@ -89,20 +89,17 @@ impl Child {
     }
 
     /// Tells how the program ended, which it has; what is left of its group is killed.
-    pub(crate) async fn finish(mut self) -> io::Result<ExitStatus> {
+    pub(crate) async fn finish(mut self) -> Result<ExitStatus> {
         if self.reach == Reach::Group {
             self.signal(Signal::KILL);
         }
         self.pid = None;
-        self.child.wait().await
+        let status = self.child.wait().await;
+        status.map_err(|error| Failure::system("COMMAND cannot be waited for", &error))
     }
 
     /// Asks the program to end by that signal, and kills it after the grace time or when another signal comes.
-    pub(crate) async fn stop(
-        mut self,
-        by: Signal,
-        signals: &mut Signals,
-    ) -> io::Result<ExitStatus> {
+    pub(crate) async fn stop(mut self, by: Signal, signals: &mut Signals) -> Result<ExitStatus> {
         self.signal(by);
         tokio::select! {
             () = self.ended() => {}
@@ -175,14 +172,9 @@ pub(crate) fn not_started(program: &OsStr, error: &io::Error) -> (String, Exit) 
     }
 }
 
-/// A command for a program and its arguments, with our standard input and output. Where our output is one document for
-/// programs, what it prints goes to standard error.
-pub(crate) fn command(argv: &[OsString], json: bool) -> io::Result<Command> {
+/// A command for a program and its arguments, with our standard input and output.
+pub(crate) fn command(argv: &[OsString]) -> Command {
     let mut command = Command::new(argv.first().map_or(OsStr::new(""), OsString::as_os_str));
     command.args(argv.iter().skip(1));
-    if json {
-        let stderr = std::os::fd::AsFd::as_fd(&io::stderr()).try_clone_to_owned()?;
-        command.stdout(stderr);
-    }
-    Ok(command)
+    command
 }

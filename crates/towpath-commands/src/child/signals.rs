@@ -5,6 +5,8 @@ use std::io;
 use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::exit::{Failure, Result};
+
 /// SIGINT, SIGTERM, SIGQUIT and SIGHUP, from now on; none of them ends the process by itself any more.
 pub(crate) struct Signals {
     interrupt: tokio::signal::unix::Signal,
@@ -15,7 +17,11 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    pub(crate) fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> Result<Self> {
+        Self::try_listen().map_err(|error| Failure::system("signals cannot be listened to", &error))
+    }
+
+    fn try_listen() -> io::Result<Self> {
         let hang_up = match is_ignored(Signal::HUP) {
             true => None,
             false => Some(signal(SignalKind::hangup())?),

@@ -14,6 +14,7 @@ use towpath_core::{Error, Kind};
 use super::line::{Door, VARIABLE};
 use super::report::{Dead, tell_trouble};
 use super::state;
+use crate::blocking;
 use crate::child::{Child, Reach, Signals, command, foreground, not_started};
 use crate::env::{complain, note};
 use crate::exit::{Exit, Failure, Result};
@@ -95,19 +96,15 @@ pub(crate) async fn run(args: Args) -> Result {
         Failure::from(Error::new(Kind::Storage, text))
             .hint("set TMPDIR to a directory of this machine")
     })?;
-    let exit = match command(&args.command, false) {
-        Ok(mut command) => {
-            command.env(VARIABLE, door.socket());
-            match Child::spawn(&mut command, Reach::Program) {
-                Ok(child) => foreground(child, &mut signals, pending()).await?.exit(),
-                Err(error) => {
-                    let (text, exit) = not_started(&args.command[0], &error);
-                    complain(&text);
-                    exit
-                }
-            }
+    let mut command = command(&args.command);
+    command.env(VARIABLE, door.socket());
+    let exit = match Child::spawn(&mut command, Reach::Program) {
+        Ok(child) => foreground(child, &mut signals, pending()).await?.exit(),
+        Err(error) => {
+            let (text, exit) = not_started(&args.command[0], &error);
+            complain(&text);
+            exit
         }
-        Err(error) => return Err(error.into()),
     };
     listening.abort();
     let is_clean = end(&place, manager, scope, &mut signals, exit).await?;
@@ -122,7 +119,7 @@ async fn begin(place: &Place, config: Config, signals: &mut Signals) -> Result<(
     let mut registry = Registry::new();
     registry.add_builtin(&World::new())?;
     let (theirs, dead) = (place.clone(), Dead::before(place));
-    let begun = tokio::task::spawn_blocking(move || {
+    let begun = blocking::begin(move || {
         let manager = Manager::open(&theirs, registry, config)?;
         let scope = manager.scope()?;
         Ok::<_, Error>((manager, scope))
@@ -149,7 +146,7 @@ async fn end(
     exit: Exit,
 ) -> Result<bool> {
     let dead = Dead::before(place);
-    let ended = tokio::task::spawn_blocking(move || {
+    let ended = blocking::begin(move || {
         let report = scope.end();
         (report, manager.close())
     });
@@ -171,9 +168,7 @@ async fn uninterrupted<T>(
     let mut is_warned = false;
     loop {
         tokio::select! {
-            done = &mut work => {
-                return done.map_err(|error| io::Error::other(error.to_string()).into());
-            }
+            done = &mut work => return blocking::joined(done),
             signal = signals.next() => {
                 if is_warned {
                     let code = exit.filter(|exit| *exit != Exit::Ok);

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -12,9 +13,10 @@ use towpath_core::Kind;
 
 use super::outs::{Outs, filled, variables};
 use super::verdict::{Failed, Verdict};
+use crate::blocking;
 use crate::child::{Child, Reach, Signals, command, not_started};
 use crate::env::{complain, note};
-use crate::exit::{Exit, Failure, Result};
+use crate::exit::{Exit, Result};
 
 /// How often is looked whether the claim was lost.
 const LOOK: Duration = Duration::from_millis(200);
@@ -82,7 +84,11 @@ impl Attempt<'_> {
 
     fn spawn(&self, parts: &[PathBuf]) -> io::Result<Child> {
         let argv = filled(self.argv, parts).map_err(|_| io::Error::other("a placeholder"))?;
-        let mut command = command(&argv, self.json)?;
+        let mut command = command(&argv);
+        if self.json {
+            // Our output is one document.
+            command.stdout(io::stderr().as_fd().try_clone_to_owned()?);
+        }
         command.envs(variables(parts));
         if io::IsTerminal::is_terminal(&io::stdin()) {
             // The terminal is not the command's, which would take away what is typed for others.
@@ -97,7 +103,7 @@ impl Attempt<'_> {
         mut child: Child,
         making: &Making,
         signals: &mut Signals,
-    ) -> io::Result<(Cause, ExitStatus)> {
+    ) -> Result<(Cause, ExitStatus)> {
         let lost = async {
             while !making.is_lost() {
                 tokio::time::sleep(LOOK).await;
@@ -160,13 +166,11 @@ async fn settled<T: Send + 'static>(
     signals: &mut Signals,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T> {
-    let mut work = tokio::task::spawn_blocking(work);
+    let mut work = blocking::begin(work);
     let mut is_told = false;
     loop {
         tokio::select! {
-            done = &mut work => {
-                return done.map_err(|error| Failure::from(io::Error::other(error.to_string())));
-            }
+            done = &mut work => return blocking::joined(done),
             signal = signals.next() => {
                 if is_told {
                     std::process::exit(i32::from(Exit::of_signal(signal.as_raw()).code()));

@@ -10,6 +10,7 @@ use towpath_core::Kind;
 
 use super::outs::Outs;
 use super::verdict::{Refused, Why};
+use crate::blocking;
 use crate::child::Signals;
 use crate::env::note;
 use crate::exit::{Failure, Result};
@@ -86,7 +87,7 @@ impl Asked<'_> {
         let cancel = Arc::new(Cancel::new());
         let (checkout, theirs) = (self.checkout.clone(), cancel.clone());
         let (outs, again) = (self.outs.clone(), self.again);
-        let mut begun = tokio::task::spawn_blocking(move || {
+        let mut begun = blocking::begin(move || {
             let veto = || (!again && outs.are_there()).then(|| "already made".to_owned());
             checkout.begin(Wait::For(LOCK_PATIENCE), &theirs, veto)
         });
@@ -100,8 +101,7 @@ impl Asked<'_> {
                 }
             }
         };
-        let begun = begun.map_err(|error| std::io::Error::other(error.to_string()))?;
-        match (begun, interrupted) {
+        match (blocking::joined(begun)?, interrupted) {
             // What was begun by then is given up by its drop.
             (Ok(_), Some(signal)) => Ok(Err(signal)),
             (Err(error), Some(signal)) if error.kind() == Kind::Stopped => Ok(Err(signal)),

@@ -6,6 +6,7 @@ use towpath_coord::deferred::{Config, DeadLetter, Manager, forget as remove, lis
 use towpath_core::{Error, Kind};
 
 use super::{LetterArgs, registry, run};
+use crate::blocking;
 use crate::cleanup::Dead;
 use crate::exit::{Exit, Result};
 use crate::output::{Out, counted};
@@ -20,7 +21,7 @@ pub(super) async fn requeue(args: LetterArgs, config: Config, out: &Out) -> Resu
     let letters = found(&place, &args.ids)?;
     let dead = Dead::before(&place);
     let (theirs, registry) = (place.clone(), registry()?);
-    let report = tokio::task::spawn_blocking(move || {
+    let report = blocking::call(move || {
         let manager = Manager::open(&theirs, registry, config)?;
         let scope = manager.scope()?;
         for letter in letters {
@@ -32,9 +33,7 @@ pub(super) async fn requeue(args: LetterArgs, config: Config, out: &Out) -> Resu
         manager.close()?;
         Ok::<_, Error>(report)
     });
-    let report = report
-        .await
-        .map_err(|error| std::io::Error::other(error.to_string()))??;
+    let report = report.await??;
     dead.tell_new(&place);
     run::tell(report, out)
 }

@@ -6,6 +6,7 @@ use towpath_coord::deferred::{self, Cleaned, Config, Manager, Report};
 use towpath_core::Error;
 
 use super::registry;
+use crate::blocking;
 use crate::cleanup::{Dead, ReportView, tell_trouble};
 use crate::exit::{Exit, Result};
 use crate::output::{Out, counted};
@@ -22,15 +23,13 @@ pub(super) async fn run(place: Option<Place>, config: Config, out: &Out) -> Resu
     };
     let dead = Dead::before(&place);
     let (theirs, registry) = (place.clone(), registry()?);
-    let report = tokio::task::spawn_blocking(move || {
+    let report = blocking::call(move || {
         let manager = Manager::open(&theirs, registry, config)?;
         let report = manager.run_orphans()?;
         manager.close()?;
         Ok::<_, Error>(report)
     });
-    let report = report
-        .await
-        .map_err(|error| std::io::Error::other(error.to_string()))??;
+    let report = report.await??;
     dead.tell_new(&place);
     tell(report, out)
 }
@@ -75,10 +74,8 @@ pub(super) async fn clean(place: Option<Place>, config: Config, out: &Out) -> Re
     };
     let dead = Dead::before(&place);
     let (theirs, registry) = (place.clone(), registry()?);
-    let cleaned = tokio::task::spawn_blocking(move || deferred::clean(&theirs, &registry, &config));
-    let cleaned = cleaned
-        .await
-        .map_err(|error| std::io::Error::other(error.to_string()))??;
+    let cleaned = blocking::call(move || deferred::clean(&theirs, &registry, &config));
+    let cleaned = cleaned.await??;
     dead.tell_new(&place);
     tell_cleaned(cleaned, out)
 }

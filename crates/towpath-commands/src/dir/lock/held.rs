@@ -10,6 +10,7 @@ use towpath_coord::{Cancel, EventLock, Holding, Place, Steal, Wait};
 use towpath_core::Kind;
 
 use super::in_words;
+use crate::blocking;
 use crate::child::{Child, Gone, Reach, Signals, command, foreground, not_started};
 use crate::env::complain;
 use crate::exit::{Exit, Failure, Result};
@@ -121,8 +122,7 @@ async fn take(
             }
         }
     };
-    let taken = taken.map_err(|error| std::io::Error::other(error.to_string()))?;
-    match (taken, interrupted) {
+    match (blocking::joined(taken)?, interrupted) {
         // What was taken by then is given up by its drop.
         (Ok(_), Some(signal)) => Ok(Taken::Interrupted(signal)),
         (Err(error), Some(signal)) if error.kind() == Kind::Stopped => {
@@ -146,7 +146,7 @@ fn tell_holder(place: &Place, args: &Args, program: &str) {
 }
 
 async fn under(holding: &Holding, argv: &[OsString], signals: &mut Signals) -> Result {
-    let mut command = command(argv, false)?;
+    let mut command = command(argv);
     command.env("TOWPATH_FENCE", holding.fence().to_string());
     let child = match Child::spawn(&mut command, Reach::Program) {
         Ok(child) => child,
