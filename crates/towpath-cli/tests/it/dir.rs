@@ -5,7 +5,7 @@ use std::process::Child;
 use serde_json::{Value, json};
 
 use crate::make::{names, signal, until};
-use crate::program::{Program, finished};
+use crate::program::{Program, Run, finished};
 
 /// A program that runs under the lock of the home, until it is ended or the file `go` is there.
 fn holder(program: &Program, before: &[&str]) -> Child {
@@ -249,84 +249,105 @@ fn killed(program: &Program, failing: &str) {
     std::fs::remove_file(begun).unwrap();
 }
 
+/// `dir deferred` on the directory `state`.
+fn deferred(program: &Program, verb: &str, more: &[&str]) -> Run {
+    program.run(&[&["dir", "deferred", verb, "state"], more].concat())
+}
+
+fn view(program: &Program, verb: &str) -> Value {
+    let run = deferred(program, verb, &["--json"]);
+    serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {run:?}"))
+}
+
+/// Under which id something was given up.
+fn given_up(program: &Program) -> String {
+    let listed = view(program, "list");
+    listed["dead"][0]["id"]
+        .as_str()
+        .expect("something was")
+        .to_owned()
+}
+
 #[test]
-fn promises_are_listed_kept_and_given_up_ones_tried_again_or_forgotten() {
+fn where_nobody_has_promised_anything_a_look_makes_nothing() {
     let program = Program::new();
-    let dir = |verb: &str, more: &[&str]| {
-        program.run(&[&["dir", "deferred", verb, "state"], more].concat())
-    };
-    let view =
-        |verb: &str| -> Value { serde_json::from_str(&dir(verb, &["--json"]).stdout).unwrap() };
-    assert_eq!(dir("list", &[]).code, 2, "there is no such directory");
-    // The one of the user need not be there yet, and is not made by a look.
     assert_eq!(
-        program.ok(&["dir", "deferred", "list"]),
-        "nothing is promised\n"
+        deferred(&program, "list", &[]).code,
+        2,
+        "there is no such directory"
     );
-    assert_eq!(
-        program.ok(&["dir", "deferred", "run"]),
-        "nothing was done\n"
-    );
-    assert_eq!(
-        program.json(&["dir", "deferred", "clean"])["removed"],
-        json!(true)
-    );
+    let listed = program.ok(&["dir", "deferred", "list"]);
+    assert_eq!(listed, "nothing is promised\n");
+    let ran = program.ok(&["dir", "deferred", "run"]);
+    assert_eq!(ran, "nothing was done\n");
+    let cleaned = program.json(&["dir", "deferred", "clean"]);
+    assert_eq!(cleaned["removed"], json!(true));
     assert!(names(&program.home()).is_empty());
-    killed(&program, "test -e ok || { printf 'no\\033[2J'; exit 3; }");
-    let listed = view("list");
+}
+
+#[test]
+fn promises_of_the_dead_are_listed_and_kept() {
+    let program = Program::new();
+    killed(&program, "printf 'no\\033[2J'; exit 3");
+    let listed = view(&program, "list");
+    let file = &listed["files"][0];
     // The socket's directory is promised to go, too.
     assert_eq!(
-        (&listed["files"][0]["life"], &listed["files"][0]["pending"]),
+        (&file["life"], &file["pending"]),
         (&json!("dead"), &json!(3))
     );
-    let run = dir("run", &[]);
+    let run = deferred(&program, "run", &[]);
     // What clean-up prints does not get between what we print.
-    assert_eq!(
-        (run.code, run.stdout.as_str()),
-        (1, "kept 2 promises, gave up 1\n"),
-        "{run:?}"
-    );
+    let kept = "kept 2 promises, gave up 1\n";
+    assert_eq!((run.code, run.stdout.as_str()), (1, kept), "{run:?}");
     assert!(run.stderr.contains("clean-up failed: sh -c"), "{run:?}");
-    assert_eq!(
-        std::fs::read_to_string(program.home().join("log")).unwrap(),
-        "kept\n"
-    );
+    let log = std::fs::read_to_string(program.home().join("log")).unwrap();
+    assert_eq!(log, "kept\n");
+    let listed = deferred(&program, "list", &[]).stdout;
+    let told =
+        listed.contains(&given_up(&program)) && listed.contains("sh ended with exit status: 3");
+    assert!(told && !listed.contains('\x1b'), "{listed}");
+    let removed = &view(&program, "clean")["removed"];
+    assert_eq!(removed, &json!(false), "there is something to look at");
+}
 
-    let id = |listed: &Value| listed["dead"][0]["id"].as_str().unwrap().to_owned();
-    let first = id(&view("list"));
-    let listed = dir("list", &[]).stdout;
-    assert!(
-        listed.contains(&first) && listed.contains("sh ended with exit status: 3"),
-        "{listed}"
-    );
-    assert_eq!(dir("requeue", &["func-none"]).code, 3);
-    assert_eq!(dir("requeue", &[&first]).code, 1, "it fails again");
-    let second = id(&view("list"));
-    assert_ne!(first, second);
-    let cleaned = view("clean");
+#[test]
+fn what_was_given_up_is_tried_again_or_forgotten() {
+    let program = Program::new();
+    killed(&program, "test -e ok");
+    assert_eq!(deferred(&program, "run", &["--json"]).code, 1);
+    assert_eq!(deferred(&program, "requeue", &["func-none"]).code, 3);
+    let first = given_up(&program);
     assert_eq!(
-        cleaned["removed"],
-        json!(false),
-        "there is something to look at"
+        deferred(&program, "requeue", &[&first]).code,
+        1,
+        "it fails again"
     );
+    let second = given_up(&program);
+    assert_ne!(first, second);
     std::fs::write(program.home().join("ok"), "").unwrap();
-    let run = dir("requeue", &[&second]);
+    let run = deferred(&program, "requeue", &[&second]);
     assert_eq!(
         (run.code, run.stdout.as_str()),
         (0, "kept 1 promise\n"),
         "{run:?}"
     );
-    assert_eq!(view("list")["dead"], json!([]));
+    assert_eq!(view(&program, "list")["dead"], json!([]));
 
-    std::fs::remove_file(program.home().join("ok")).unwrap();
     killed(&program, "exit 1");
-    assert_eq!(dir("run", &["--json"]).code, 1);
-    let third = id(&view("list"));
-    assert_eq!(dir("drop", &[&third]).stdout, "forgot 1 promise\n");
-    assert_eq!(dir("drop", &[&third]).code, 3);
-    assert_eq!(view("clean")["removed"], json!(true));
+    assert_eq!(deferred(&program, "run", &[]).code, 1);
+    let third = given_up(&program);
+    assert_eq!(
+        deferred(&program, "drop", &[&third]).stdout,
+        "forgot 1 promise\n"
+    );
+    assert_eq!(deferred(&program, "drop", &[&third]).code, 3);
+    assert_eq!(view(&program, "clean")["removed"], json!(true));
     assert!(names(&program.home().join("state")).is_empty());
-    assert_eq!(dir("list", &[]).stdout, "nothing is promised\n");
+    assert_eq!(
+        deferred(&program, "list", &[]).stdout,
+        "nothing is promised\n"
+    );
 }
 
 #[test]
