@@ -8,6 +8,8 @@ use crate::{
     bench, completions, dead, demo, doctor, locks, messages, migrate, prune, queues, result,
     revoke, status, submit, worker, workers,
 };
+#[cfg(unix)]
+use crate::{cleanup, dir, make};
 
 /// Durable tasks: submit messages, run workers, see what is stuck and why, and mend it.
 ///
@@ -93,6 +95,14 @@ pub(crate) enum Command {
     Workers(workers::Args),
     Locks(locks::Args),
     Prune(prune::Args),
+    #[cfg(unix)]
+    Make(make::Args),
+    #[cfg(unix)]
+    WithCleanup(cleanup::with_cleanup::Args),
+    #[cfg(unix)]
+    Defer(cleanup::defer::Args),
+    #[cfg(unix)]
+    Dir(dir::Args),
     Doctor(doctor::Args),
     Migrate(migrate::Args),
     Bench(bench::Args),
@@ -107,7 +117,10 @@ First steps:
   towpath submit --shell -- sleep 1             submit a command line, printing its id
   towpath worker --allow-shell                  run what waits, until Ctrl-C
   towpath queues                                see what waits where
-  towpath dead list                             see what failed for good";
+  towpath dead list                             see what failed for good
+Without a store:
+  towpath make --out f -- cp g {out}            make a file once, whoever else asks for it
+  towpath with-cleanup -- ./build.sh            keep what `defer` has promised in it";
 
 /// The command line of `program`: its name in place of `towpath`, in examples too.
 pub(crate) fn command_of(program: &Program) -> clap::Command {

@@ -32,12 +32,12 @@ impl Env {
 
     /// Tells of one thing that failed while the command goes on.
     pub(crate) fn complain(&self, text: &str) {
-        to_stderr("error", text);
+        complain(text);
     }
 
     /// Tells something that the user may not have expected.
     pub(crate) fn note(&self, text: &str) {
-        to_stderr("note", text);
+        note(text);
     }
 
     /// The command line that runs `rest` on the same store, to be pasted.
@@ -61,6 +61,16 @@ pub(crate) fn invocation(name: &str, invoked_as: Option<OsString>) -> String {
     let path = invoked_as.filter(|path| path.contains(std::path::is_separator));
     let program = path.as_deref().unwrap_or(name);
     escape::shell_word(program).into_owned()
+}
+
+/// As [`Env::complain`], where no store was opened.
+pub(crate) fn complain(text: &str) {
+    to_stderr("error", text);
+}
+
+/// As [`Env::note`], where no store was opened.
+pub(crate) fn note(text: &str) {
+    to_stderr("note", text);
 }
 
 fn to_stderr(head: &str, text: &str) {

@@ -15,17 +15,21 @@ pub(crate) type Result<T = Exit, E = Failure> = std::result::Result<T, E>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// What was asked for is done.
-    Ok = 0,
+    Ok,
     /// It could not be done, in whole or in part.
-    Failure = 1,
+    Failure,
     /// The command line, or a value in it, is wrong. Nothing was done.
-    Usage = 2,
+    Usage,
     /// There is no such message, queue or result.
-    NotFound = 3,
+    NotFound,
     /// The wait ended before what was waited for came.
-    TimedOut = 4,
+    TimedOut,
     /// The store is out of reach or busy; the same command may succeed later.
-    Unavailable = 5,
+    Unavailable,
+    /// Not now: files are being made by somebody else or cool down, or a directory is locked.
+    NotNow,
+    /// A program that was run ended so, or was stopped: its own exit code, or one that tells why.
+    Program(u8),
 }
 
 impl Exit {
@@ -37,7 +41,32 @@ Exit codes:
   2  the command line, or a value in it, is wrong; nothing was done
   3  no such message or result
   4  the wait ended before what was waited for came
-  5  the store is out of reach or busy; the same command may succeed later";
+  5  the store is out of reach or busy; the same command may succeed later
+ 75  not now: files are being made by another or cool down, or a directory is locked
+
+make, with-cleanup and dir lock run end as the COMMAND does that they run: with its exit code, or with 128 and the \
+number of the signal that ended it or them. 127 and 126: COMMAND was not found, or could not be started.";
+
+    /// A signal's number as an exit code, as shells have it.
+    #[cfg(unix)]
+    pub(crate) fn of_signal(number: i32) -> Self {
+        Exit::Program(u8::try_from(128 + number).unwrap_or(u8::MAX))
+    }
+
+    /// The exit code.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Exit::Ok => 0,
+            Exit::Failure => 1,
+            Exit::Usage => 2,
+            Exit::NotFound => 3,
+            Exit::TimedOut => 4,
+            Exit::Unavailable => 5,
+            // EX_TEMPFAIL of sysexits.h.
+            Exit::NotNow => 75,
+            Exit::Program(code) => code,
+        }
+    }
 
     /// The code that tells the caller of an error of `kind` what he can do.
     pub(crate) fn of(kind: Kind) -> Self {
@@ -53,7 +82,7 @@ Exit codes:
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        ExitCode::from(exit as u8)
+        ExitCode::from(exit.code())
     }
 }
 
@@ -75,6 +104,12 @@ impl Failure {
     /// A value on the command line or on standard input that is wrong.
     pub(crate) fn usage(text: impl Into<String>) -> Self {
         Error::invalid(text).into()
+    }
+
+    /// What the system refuses that is not the output: `what` tells what cannot be done.
+    #[cfg(unix)]
+    pub(crate) fn system(what: &str, error: &io::Error) -> Self {
+        Error::new(Kind::Storage, format!("{what}: {error}")).into()
     }
 
     /// The same failure with a way out.

@@ -19,19 +19,31 @@
 pub mod __fuzz;
 mod args;
 mod bench;
+#[cfg(unix)]
+mod blocking;
 mod bulk;
+#[cfg(unix)]
+mod child;
+#[cfg(unix)]
+mod cleanup;
 mod completions;
 mod dead;
 mod demo;
+#[cfg(unix)]
+mod dir;
 mod doctor;
 mod env;
 mod exit;
 mod filter;
 mod locks;
 mod log;
+#[cfg(unix)]
+mod make;
 mod messages;
 mod migrate;
 mod output;
+#[cfg(unix)]
+mod place;
 mod prune;
 mod queues;
 mod result;

@@ -16,6 +16,8 @@ use crate::{
     bench, completions, dead, demo, doctor, locks, log, messages, migrate, prune, queues, result,
     revoke, status, submit, worker, workers,
 };
+#[cfg(unix)]
+use crate::{cleanup, dir, make};
 
 /// What a program hands over besides its app.
 #[derive(Debug, Clone)]
@@ -127,6 +129,23 @@ async fn dispatch(base: Base, setup: Setup, cli: Cli, command: clap::Command) ->
             let run = bench::run_peer(args, setup, store::named(store.as_deref())?, &out);
             return flushed(Box::pin(run).await, &out);
         }
+        #[cfg(unix)]
+        Command::Make(args) => return flushed(Box::pin(make::run(args, &out)).await, &out),
+        #[cfg(unix)]
+        Command::WithCleanup(args) => {
+            return Box::pin(cleanup::with_cleanup::run(args)).await;
+        }
+        #[cfg(unix)]
+        Command::Defer(args) => {
+            let program = invocation(&setup.program.name, std::env::args_os().next());
+            let run = cleanup::defer::run(args, &out, &program);
+            return flushed(Box::pin(run).await, &out);
+        }
+        #[cfg(unix)]
+        Command::Dir(args) => {
+            let program = invocation(&setup.program.name, std::env::args_os().next());
+            return flushed(Box::pin(dir::run(args, &out, &program)).await, &out);
+        }
         // Must not open the store, which would migrate it.
         Command::Migrate(args) => {
             let url = base.url(store.as_deref())?;
@@ -169,6 +188,10 @@ async fn perform(command: Command, env: &Env) -> Result {
         Command::Locks(args) => locks::run(args, env).await,
         Command::Prune(args) => prune::run(args, env).await,
         Command::Doctor(args) => doctor::run(args, env).await,
+        #[cfg(unix)]
+        Command::Make(_) | Command::WithCleanup(_) | Command::Defer(_) | Command::Dir(_) => {
+            unreachable!("opens no store and was done before")
+        }
         Command::Completions(_)
         | Command::Bench(_)
         | Command::BenchPeer(_)

@@ -90,20 +90,17 @@ fn from_variable(value: Option<std::ffi::OsString>) -> Result<Option<StoreUrl>> 
 
 /// The SQLite file of the user, its directory made for him alone.
 fn default_store() -> Result<StoreUrl> {
-    let state = state_directory(std::env::var_os("XDG_STATE_HOME"), std::env::home_dir());
-    let Some(state) = state else {
+    let Some(directory) = user_state() else {
         return Err(
             Failure::usage("neither XDG_STATE_HOME nor a home directory is known")
                 .hint("name a store with --store sqlite:PATH"),
         );
     };
-    let (directory, file) = DEFAULT;
-    let directory = state.join(directory);
     create_private(&directory).map_err(|e| {
         let text = format!("the directory {} cannot be made: {e}", directory.display());
         Failure::from(Error::new(Kind::Storage, text)).hint("name a store with --store sqlite:PATH")
     })?;
-    let path = directory.join(file);
+    let path = directory.join(DEFAULT.1);
     match path.to_str() {
         Some(path) => Ok(StoreUrl::sqlite(path)),
         None => Err(Failure::usage(format!(
@@ -114,6 +111,12 @@ fn default_store() -> Result<StoreUrl> {
     }
 }
 
+/// Where this program keeps what it keeps for the user; not made yet.
+pub(crate) fn user_state() -> Option<PathBuf> {
+    let state = state_directory(std::env::var_os("XDG_STATE_HOME"), std::env::home_dir());
+    state.map(|state| state.join(DEFAULT.0))
+}
+
 /// The XDG base directory of state; a relative one is to be ignored, says its specification.
 fn state_directory(xdg: Option<std::ffi::OsString>, home: Option<PathBuf>) -> Option<PathBuf> {
     let xdg = xdg.map(PathBuf::from).filter(|path| path.is_absolute());
@@ -121,7 +124,8 @@ fn state_directory(xdg: Option<std::ffi::OsString>, home: Option<PathBuf>) -> Op
     xdg.or_else(|| home.map(|home| home.join(".local").join("state")))
 }
 
-fn create_private(directory: &Path) -> std::io::Result<()> {
+/// Makes a directory for the caller alone, unless it is there.
+pub(crate) fn create_private(directory: &Path) -> std::io::Result<()> {
     if directory.is_dir() {
         return Ok(());
     }

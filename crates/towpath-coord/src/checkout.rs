@@ -24,6 +24,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -40,6 +41,9 @@ use crate::wait::{Cancel, Wait};
 
 /// Most names of a directory that are looked at for parts that were left.
 const LIST_MAX: usize = 65_536;
+
+/// Most bytes of a file's name in which its part ends too.
+const ENDING_MAX: usize = 64;
 
 /// What is to be made, and under which rules.
 #[derive(Debug, Clone)]
@@ -179,8 +183,16 @@ impl Checkout {
             .path(format!(".towpath-publish-{:.32}", self.manifest.key()))
     }
 
+    /// Where a member is made. It ends as its file does, because many programs go by that in what they write.
     fn part(&self, parts: &str, index: usize) -> PathBuf {
-        self.place.path(format!("{parts}-{index}"))
+        let mut name = OsString::from(format!("{parts}-{index}"));
+        name.push(
+            self.manifest
+                .names()
+                .nth(index)
+                .map_or(OsStr::new(""), ending),
+        );
+        self.place.path(name)
     }
 
     /// Removes what was left of earlier attempts.
@@ -191,10 +203,25 @@ impl Checkout {
         let names = names.map_err(|error| storage(directory, "list", error))?;
         let left = |name: &&OsString| name.as_encoded_bytes().starts_with(prefix.as_bytes());
         for name in names.iter().filter(left) {
-            self.remove(&self.place.path(name))?;
+            self.remove_part(&self.place.path(name))?;
         }
         collect(&self.place, &names);
         Ok(())
+    }
+
+    /// Removes what was made, also where that is a directory: else nobody could begin any more.
+    fn remove_part(&self, path: &Path) -> Result<()> {
+        let is_directory = || {
+            let found = self.place.world.fs.stat(path);
+            found.is_ok_and(|found| found.sort == Sort::Directory)
+        };
+        match self.remove(path) {
+            // The standard library's removal: it is no step of the protocol, and follows no link.
+            Err(_) if is_directory() => {
+                std::fs::remove_dir_all(path).map_err(|error| storage(path, "remove", error))
+            }
+            removed => removed,
+        }
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
@@ -278,6 +305,14 @@ impl Checkout {
     }
 }
 
+/// What a name ends in: `.tar.gz` of `map.tar.gz`; as much of it as leaves room for what stands before it.
+fn ending(name: &OsStr) -> &OsStr {
+    let bytes = name.as_bytes();
+    let from = bytes.len().saturating_sub(ENDING_MAX).max(1);
+    let dot = bytes.iter().skip(from).position(|byte| *byte == b'.');
+    OsStr::from_bytes(dot.map_or(b"", |dot| &bytes[from + dot..]))
+}
+
 /// Files that are ours to make. Dropping it counts as a failure.
 ///
 /// # Examples
@@ -316,6 +351,11 @@ impl Generating {
             .names()
             .position(|member| member == name)?;
         Some(self.checkout.part(&self.parts, index))
+    }
+
+    /// For how long the files are claimed at a time.
+    pub(crate) fn claim_time(&self) -> Duration {
+        self.checkout.claim
     }
 
     /// Claims the files for their full time from now on. To be called at a third of it while the work goes on.
@@ -373,7 +413,7 @@ impl Generating {
                 this.intent.clear()?;
             }
             for index in 0..checkout.manifest.names().len() {
-                checkout.remove(&checkout.part(&this.parts, index))?;
+                checkout.remove_part(&checkout.part(&this.parts, index))?;
             }
             checkout.remove(&checkout.place.path(format!("{}-record", this.parts)))
         })
@@ -429,5 +469,29 @@ impl Drop for Generating {
         {
             tracing::warn!(%error, "a claim stays until it lapses");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_end_as_their_files_do() {
+        let check = |name: &str, expected: &str| assert_eq!(ending(name.as_ref()), expected);
+        check("map.png", ".png");
+        check("map.tar.gz", ".tar.gz");
+        check("map", "");
+        check("map.", ".");
+        check(".hidden", "");
+        check(".hidden.json", ".json");
+        check("", "");
+        check(
+            &format!("{}.fits", "a.b".repeat(70)),
+            &format!("{}.fits", &"a.b".repeat(70)[151..]),
+        );
+        check(&"x".repeat(240), "");
+        check(&format!("a.{}", "x".repeat(70)), "");
+        assert_eq!(ending(OsStr::from_bytes(b"\xff.\xfe")).as_bytes(), b".\xfe");
     }
 }

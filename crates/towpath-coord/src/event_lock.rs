@@ -25,7 +25,7 @@ use towpath_core::{Error, Kind, Result};
 
 use crate::fs::{Sort, Stat};
 use crate::guard::{Guard, Holder, named};
-use crate::liveness::Life;
+use crate::liveness::{Identity, Life};
 use crate::place::{Place, storage};
 use crate::wait::{Cancel, Pace, Patience, Wait};
 
@@ -69,6 +69,21 @@ pub struct EventLock {
     place: Place,
     timeout: Duration,
     held: Option<Held>,
+}
+
+/// Who holds a lock, as an onlooker sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockHolder {
+    /// The process that holds it; `None` when a program made the lock's directory that does not say who it is.
+    pub owner: Option<Identity>,
+    /// Whether that process lives. Where it is dead the lock is free.
+    pub life: Life,
+    /// The number of its taking; `None` where there is no owner.
+    pub fence: Option<u64>,
+    /// Until when it lasts that is not renewed.
+    pub expires: SystemTime,
+    /// Whether that time is over, so that who waits may steal the lock.
+    pub is_over: bool,
 }
 
 /// What this value knows of its own taking.
@@ -158,7 +173,7 @@ impl EventLock {
         };
         self.remove_directory()?;
         let fence = guard.record.fence + 1;
-        guard.write(&self.place, fence, Some(self.holder()))?;
+        guard.write(&self.place, fence, Some(self.as_holder()))?;
         let path = self.place.path(LOCK_NAME);
         let made = self.place.world.fs.create_dir(&path);
         made.map_err(|error| storage(&path, "make", error))?;
@@ -188,7 +203,7 @@ impl EventLock {
                 expires_uptime: 0,
                 expires_wall: 0,
                 directory: ours.map(|ours| named(ours.id, since_1970(ours.modified))),
-                ..self.holder()
+                ..self.as_holder()
             };
             let _left_to_expire = guard.write(&self.place, guard.record.fence, Some(over));
         })
@@ -225,7 +240,7 @@ impl EventLock {
     /// Takes the lock, whosever it was. When it fails nobody holds it.
     fn take(&mut self, guard: &mut Guard) -> Result<()> {
         self.remove_directory()?;
-        let (fence, holder) = (guard.record.fence + 1, self.holder());
+        let (fence, holder) = (guard.record.fence + 1, self.as_holder());
         let token = holder.token.clone();
         let taken = self.make(guard, fence, holder);
         if taken.is_ok() {
@@ -247,7 +262,7 @@ impl EventLock {
         guard.write(&self.place, fence, Some(holder))
     }
 
-    fn holder(&self) -> Holder {
+    fn as_holder(&self) -> Holder {
         let world = &self.place.world;
         let lasts = |now: Duration| now.saturating_add(self.timeout).as_millis();
         Holder {
@@ -293,6 +308,53 @@ impl EventLock {
         Ok(expires.map_or(0.0, |at| since_1970(at).as_secs_f64()))
     }
 
+    /// Who holds the lock; `None` when nobody does. Of a holder that is dead the lock is free to be taken.
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire_within`](EventLock::acquire_within).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use towpath_coord::{EventLock, Network, Place, World};
+    ///
+    /// let directory = tempfile::tempdir()?;
+    /// let place = Place::open(World::new(), directory.path(), Network::Refuse)?;
+    /// let mut lock = EventLock::new(place);
+    /// assert_eq!(lock.holder()?, None);
+    /// assert!(lock.acquire(false, false)?);
+    /// let holder = lock.holder()?.expect("we do");
+    /// assert_eq!(holder.owner.expect("it is known").pid, std::process::id());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn holder(&self) -> Result<Option<LockHolder>> {
+        if self.directory()?.is_none() {
+            // Who only looks leaves no guard file behind.
+            return Ok(None);
+        }
+        let guard = self.guard(&Cancel::new())?;
+        let Some(found) = self.directory()? else {
+            return Ok(None);
+        };
+        let (expires, is_over) = match self.look(&guard)? {
+            Look::Taken { expires, is_over } => (expires, is_over),
+            Look::Free => (found.modified + self.timeout, true),
+        };
+        let holder = guard.record.holder.as_ref();
+        let ours = |holder: &&Holder| holder.directory.is_none() || is_of(holder, &found);
+        let owner = holder.filter(ours).map(|holder| holder.owner.clone());
+        Ok(Some(LockHolder {
+            life: owner.as_ref().map_or(Life::Unknown, |owner| {
+                self.place.world.processes.life(owner)
+            }),
+            fence: owner.is_some().then_some(guard.record.fence),
+            owner,
+            expires,
+            is_over,
+        }))
+    }
+
     /// Has the lock last its full time from now on. To be called well before it is over, at a third of it.
     ///
     /// # Errors
@@ -306,7 +368,7 @@ impl EventLock {
         let holder = Holder {
             token: held.token,
             directory: Some(directory),
-            ..self.holder()
+            ..self.as_holder()
         };
         guard.write(&self.place, held.fence, Some(holder))
     }

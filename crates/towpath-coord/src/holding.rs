@@ -1,16 +1,11 @@
 //! A lock that is renewed for as long as somebody works under it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use towpath_core::{Error, Kind, Result};
+use towpath_core::Result;
 
 use crate::event_lock::EventLock;
-
-/// Of its timeout, after how much a lock is renewed, and after how much again when that has failed.
-const RENEW: u32 = 3;
-const AGAIN: u32 = 12;
+use crate::renewing::Renewing;
 
 /// A held lock and the thread that renews it, at a third of its timeout. Dropping it gives the lock up.
 ///
@@ -35,54 +30,10 @@ const AGAIN: u32 = 12;
 /// ```
 #[derive(Debug)]
 pub struct Holding {
-    shared: Arc<Shared>,
-    renewing: Option<JoinHandle<()>>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    /// Held for a transition by whoever makes one: the thread, or the owner of the [`Holding`].
-    lock: Mutex<EventLock>,
-    /// Set by the thread, once, when the lock is somebody else's.
-    lost: AtomicBool,
-    /// Set by the owner; the thread waits for it between two renewals.
-    stopping: Mutex<bool>,
-    stopped: Condvar,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, EventLock> {
-        // What counts is on disk; a panic within `publish` has changed nothing here.
-        self.lock.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn stopping(&self) -> MutexGuard<'_, bool> {
-        self.stopping.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn renew_until_stopped(&self) {
-        let timeout = self.lock().timeout();
-        let mut pause = timeout / RENEW;
-        loop {
-            let stopping = self.stopping();
-            let waited = self
-                .stopped
-                .wait_timeout_while(stopping, pause, |stopping| !*stopping);
-            let (stopping, _) = waited.unwrap_or_else(PoisonError::into_inner);
-            if *stopping {
-                return;
-            }
-            drop(stopping);
-            let renewed = self.lock().renew();
-            pause = timeout / if renewed.is_ok() { RENEW } else { AGAIN };
-            let Err(error) = renewed else { continue };
-            tracing::warn!(%error, "a lock could not be renewed");
-            if [Kind::LeaseLost, Kind::NotFound].contains(&error.kind()) {
-                self.lost.store(true, Ordering::Release);
-                return;
-            }
-        }
-    }
+    /// Declared first, so that it is stopped first where this is dropped.
+    renewing: Renewing,
+    /// Locked for a transition by whoever makes one: the thread, or the owner of this.
+    lock: Arc<Mutex<EventLock>>,
 }
 
 impl EventLock {
@@ -90,40 +41,28 @@ impl EventLock {
     ///
     /// # Errors
     ///
-    /// [`Kind::NotFound`] when this value holds no lock, [`Kind::LeaseLost`] when it was lost, [`Kind::Unavailable`] when no
-    /// thread can be started.
+    /// [`Kind::NotFound`](towpath_core::Kind::NotFound) when this value holds no lock,
+    /// [`Kind::LeaseLost`](towpath_core::Kind::LeaseLost) when it was lost,
+    /// [`Kind::Unavailable`](towpath_core::Kind::Unavailable) when no thread can be started.
     pub fn keep(mut self) -> Result<Holding> {
         self.renew()?;
-        let shared = Arc::new(Shared {
-            lock: Mutex::new(self),
-            lost: AtomicBool::new(false),
-            stopping: Mutex::new(false),
-            stopped: Condvar::new(),
-        });
-        let theirs = shared.clone();
-        let thread = std::thread::Builder::new().name("towpath-renew".to_owned());
-        let renewing = thread
-            .spawn(move || theirs.renew_until_stopped())
-            .map_err(|error| {
-                let text = "the thread that renews a lock cannot be started";
-                Error::new(Kind::Unavailable, text).with_source(error)
-            })?;
-        Ok(Holding {
-            shared,
-            renewing: Some(renewing),
-        })
+        let timeout = self.timeout();
+        let lock = Arc::new(Mutex::new(self));
+        let theirs = lock.clone();
+        let renewing = Renewing::start(timeout, move || locked(&theirs).renew())?;
+        Ok(Holding { renewing, lock })
     }
 }
 
 impl Holding {
     /// Whether a renewal has found that the lock is somebody else's: then the work under it is in vain.
     pub fn is_lost(&self) -> bool {
-        self.shared.lost.load(Ordering::Acquire)
+        self.renewing.is_lost()
     }
 
     /// The number of this taking: larger than that of any before it.
     pub fn fence(&self) -> u64 {
-        self.shared.lock().fence().unwrap_or(0)
+        locked(&self.lock).fence().unwrap_or(0)
     }
 
     /// As [`EventLock::publish`].
@@ -132,7 +71,7 @@ impl Holding {
     ///
     /// As there.
     pub fn publish<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        self.shared.lock().publish(work)
+        locked(&self.lock).publish(work)
     }
 
     /// Gives the lock up; answers whether it was still held.
@@ -141,22 +80,12 @@ impl Holding {
     ///
     /// As [`EventLock::release`].
     pub fn release(mut self) -> Result<bool> {
-        self.stop();
-        self.shared.lock().release()
-    }
-
-    fn stop(&mut self) {
-        *self.shared.stopping() = true;
-        self.shared.stopped.notify_all();
-        if let Some(renewing) = self.renewing.take() {
-            // It panics at nothing; had it, the lock would end with its time.
-            let _ended = renewing.join();
-        }
+        self.renewing.stop();
+        locked(&self.lock).release()
     }
 }
 
-impl Drop for Holding {
-    fn drop(&mut self) {
-        self.stop();
-    }
+fn locked(lock: &Mutex<EventLock>) -> MutexGuard<'_, EventLock> {
+    // What counts is on disk; a panic within `publish` has changed nothing here.
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -98,7 +98,7 @@ impl Claim {
     }
 
     /// How long it is until it lapses.
-    fn remaining(&self, world: &World) -> Duration {
+    pub(crate) fn remaining(&self, world: &World) -> Duration {
         if let Some(owner) = &self.owner {
             if world.processes.life(owner) == Life::Dead {
                 return Duration::ZERO;

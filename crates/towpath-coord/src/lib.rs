@@ -16,17 +16,25 @@ mod event_lock;
 mod guard;
 mod holding;
 mod intent;
+mod listing;
+mod making;
 mod manifest;
 mod place;
+mod renewing;
 mod rider;
 mod utc;
 mod wait;
 
 pub use checkout::{Begun, Checkout, Generating, Refusal};
 pub use cooldown::{CoolDown, CoolDownParams, Failures, Growth};
-pub use event_lock::{EventLock, LOCK_NAME, LOCK_TIMEOUT, Steal};
+pub use event_lock::{EventLock, LOCK_NAME, LOCK_TIMEOUT, LockHolder, Steal};
 pub use holding::Holding;
 pub use intent::{CLAIM_TIME, Claim, Intent};
+pub use listing::{
+    ClaimedFile, Clear, CoolingFile, Found, LISTED_MAX, claims, clear_claims, clear_cooldowns,
+    cooldowns,
+};
+pub use making::Making;
 pub use manifest::{MEMBERS_MAX, Manifest};
 pub use place::{Network, Place, World};
 pub use wait::{Cancel, Wait};

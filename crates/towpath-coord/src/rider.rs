@@ -92,7 +92,7 @@ impl Riders {
         parse: fn(&[u8]) -> Result<T>,
     ) -> Result<Rider<T>> {
         let path = self.path(member);
-        let Some((json, modified)) = self.bytes(&path)? else {
+        let Some((json, modified)) = bytes(&self.place, &path)? else {
             return Ok(Rider::Missing);
         };
         match json.and_then(|json| parse(&json)) {
@@ -104,46 +104,10 @@ impl Riders {
         }
     }
 
-    /// The bytes of a rider, or why there are none though it is there, and when it was written.
-    fn bytes(&self, path: &Path) -> Result<Option<(Result<Vec<u8>>, Timestamp)>> {
-        let fs = &self.place.world.fs;
-        let refused = |why: String| Err(Error::new(Kind::Codec, why));
-        let file = match fs.open(path, Open::Read) {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => {
-                // A link, or another user's file, is there for good, unlike an error of the disk.
-                let stat = match fs.stat(path) {
-                    Ok(stat) => stat,
-                    Err(gone) if gone.kind() == ErrorKind::NotFound => return Ok(None),
-                    Err(_) => return Err(storage(path, "open", error)),
-                };
-                if stat.sort == Sort::File && error.kind() != ErrorKind::PermissionDenied {
-                    return Err(storage(path, "open", error));
-                }
-                return Ok(Some((refused(error.to_string()), stat.modified.into())));
-            }
-        };
-        let stat = file
-            .stat()
-            .map_err(|error| storage(path, "look at", error))?;
-        let modified = stat.modified.into();
-        if stat.sort != Sort::File {
-            return Ok(Some((refused("it is no plain file".to_owned()), modified)));
-        }
-        let read = file.read_at(0, LEN_MAX + 1);
-        let read = read.map_err(|error| storage(path, "read", error))?;
-        let json = match read.len() > LEN_MAX {
-            true => refused(format!("it is larger than {LEN_MAX} bytes")),
-            false => Ok(read),
-        };
-        Ok(Some((json, modified)))
-    }
-
     /// Writes a member's rider; keys of the former one that `ours` does not have are kept.
     pub(crate) fn write(&self, member: &OsStr, ours: &impl Serialize) -> Result<()> {
         let path = self.path(member);
-        let former = self.bytes(&path)?.and_then(|(json, _)| json.ok());
+        let former = bytes(&self.place, &path)?.and_then(|(json, _)| json.ok());
         let json = merged(former.as_deref(), ours)?;
         let aside = self.place.path(temporary(&self.place.world.processes.me()));
         self.replace(&aside, &path, &json).map_err(|error| {
@@ -233,6 +197,69 @@ pub(crate) fn collect(place: &Place, names: &[OsString]) {
         if left {
             let _gone_or_not = world.fs.remove_file(&path);
         }
+    }
+}
+
+/// The bytes of a rider, or why there are none though it is there, and when it was written.
+fn bytes(place: &Place, path: &Path) -> Result<Option<(Result<Vec<u8>>, Timestamp)>> {
+    let fs = &place.world.fs;
+    let refused = |why: String| Err(Error::new(Kind::Codec, why));
+    let file = match fs.open(path, Open::Read) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            // A link, or another user's file, is there for good, unlike an error of the disk.
+            let stat = match fs.stat(path) {
+                Ok(stat) => stat,
+                Err(gone) if gone.kind() == ErrorKind::NotFound => return Ok(None),
+                Err(_) => return Err(storage(path, "open", error)),
+            };
+            if stat.sort == Sort::File && error.kind() != ErrorKind::PermissionDenied {
+                return Err(storage(path, "open", error));
+            }
+            return Ok(Some((refused(error.to_string()), stat.modified.into())));
+        }
+    };
+    let stat = file
+        .stat()
+        .map_err(|error| storage(path, "look at", error))?;
+    let modified = stat.modified.into();
+    if stat.sort != Sort::File {
+        return Ok(Some((refused("it is no plain file".to_owned()), modified)));
+    }
+    let read = file.read_at(0, LEN_MAX + 1);
+    let read = read.map_err(|error| storage(path, "read", error))?;
+    let json = match read.len() > LEN_MAX {
+        true => refused(format!("it is larger than {LEN_MAX} bytes")),
+        false => Ok(read),
+    };
+    Ok(Some((json, modified)))
+}
+
+/// Reads the rider beside one file, whatever manifest it is of.
+pub(crate) fn read_beside<T>(
+    place: &Place,
+    kind: RiderKind,
+    member: &OsStr,
+    parse: fn(&[u8]) -> Result<T>,
+) -> Result<Rider<T>> {
+    let Some((json, modified)) = bytes(place, &place.path(kind.beside(member)))? else {
+        return Ok(Rider::Missing);
+    };
+    Ok(match json.and_then(|json| parse(&json)) {
+        Ok(is) => Rider::Read { is, modified },
+        Err(_) => Rider::Unreadable { modified },
+    })
+}
+
+/// Removes the rider beside one file, whatever manifest it is of; answers whether there was one.
+pub(crate) fn remove_beside(place: &Place, kind: RiderKind, member: &OsStr) -> Result<bool> {
+    let path = place.path(kind.beside(member));
+    match place.world.fs.remove_file(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        removed => removed
+            .map(|()| true)
+            .map_err(|error| storage(&path, "remove", error)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Functions that most programs want: `remove_path`, `kill_process_group`, `run_command`.
 
 use std::io::ErrorKind;
+use std::os::fd::AsFd as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -31,6 +32,8 @@ pub struct KillProcessGroup {
 }
 
 /// Arguments of `run_command`: runs a program in a process group of its own, and has failed unless it exits with 0.
+///
+/// It reads nothing, and what it prints goes to the standard error of the process that runs it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunCommand {
     /// The program and its arguments; no shell reads them.
@@ -113,6 +116,9 @@ fn command(call: &Call, args: &RunCommand) -> std::result::Result<(), String> {
     let mut command = Command::new(program);
     command.args(rest).current_dir(&args.directory);
     command.stdin(Stdio::null()).process_group(0);
+    // Whoever reads what this program prints has not asked for what its clean-up says.
+    let stderr = std::io::stderr().as_fd().try_clone_to_owned();
+    command.stdout(stderr.map_or_else(|_| Stdio::null(), Stdio::from));
     let child = command.spawn();
     let mut child = child.map_err(|error| format!("cannot start {program}: {error}"))?;
     let ended = wait(call, &mut child, Duration::from_millis(args.deadline_ms));

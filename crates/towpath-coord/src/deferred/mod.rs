@@ -32,6 +32,7 @@
 mod builtin;
 mod clean;
 mod drain;
+mod forget;
 mod held;
 mod ledger;
 mod list;
@@ -46,6 +47,7 @@ use std::time::Duration;
 
 pub use builtin::{KillProcessGroup, RemovePath, RunCommand};
 pub use clean::{Cleaned, clean};
+pub use forget::forget;
 pub use list::{DeadLetter, Listing, StateFile, list};
 pub use manager::Manager;
 pub use registry::{Call, NAME_MAX, Registry};

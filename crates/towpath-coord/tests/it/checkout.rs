@@ -7,12 +7,12 @@ use std::time::Duration;
 use towpath_coord::fs::faulty::{Fault, Faulty};
 use towpath_coord::fs::{Disk, Fs};
 use towpath_coord::{
-    Begun, CLAIM_TIME, Cancel, Checkout, CoolDownParams, Generating, Growth, Manifest, Refusal,
-    Wait,
+    Begun, CLAIM_TIME, Cancel, Checkout, CoolDownParams, Generating, Growth, Manifest, Network,
+    Place, Refusal, Wait, World,
 };
 use towpath_core::{Error, Kind};
 
-use crate::stage::Stage;
+use crate::stage::{Stage, until};
 
 const NAMES: [&str; 3] = ["map.fits", "map.json", "map.png"];
 const BASE: Duration = Duration::from_secs(60);
@@ -126,6 +126,42 @@ fn who_commits_without_a_file_has_failed_and_published_nothing() {
 }
 
 #[test]
+fn a_directory_in_place_of_a_file_is_refused_and_keeps_nobody() {
+    let stage = Stage::new();
+    let checkout = checkout(&stage, 1);
+    let wrong = |generating: &Generating| {
+        make(generating, "new");
+        let part = generating.part(NAMES[0].as_ref()).unwrap();
+        std::fs::remove_file(&part).unwrap();
+        std::fs::create_dir(&part).unwrap();
+        std::fs::write(part.join("inside"), "").unwrap();
+    };
+    let generating = ours(&checkout);
+    wrong(&generating);
+    assert_eq!(generating.commit().unwrap_err().kind(), Kind::Invalid);
+    assert_eq!(
+        left_over(&stage).len(),
+        NAMES.len(),
+        "cooldowns: {:?}",
+        left_over(&stage)
+    );
+    stage.clock.advance(BASE);
+    // Left behind by a process that was killed.
+    wrong(&ours_of_dead(&stage));
+    assert_eq!(refused(&checkout), Refusal::Cooling { remaining: BASE });
+    stage.clock.advance(BASE);
+    make(&ours(&checkout), "new");
+    assert_eq!(left_over(&stage).len(), NAMES.len());
+}
+
+/// The files are begun by a process that dies without a word.
+fn ours_of_dead(stage: &Stage) -> std::mem::ManuallyDrop<Generating> {
+    let generating = ours(&checkout(stage, 2));
+    stage.kill(2);
+    std::mem::ManuallyDrop::new(generating)
+}
+
+#[test]
 fn a_veto_is_asked_first_and_a_busy_directory_is_told() {
     let stage = Stage::new();
     let one = checkout(&stage, 1);
@@ -173,6 +209,55 @@ fn a_renewed_claim_lasts_from_its_renewal() {
     make(&generating, "new");
     generating.commit().unwrap();
     assert_eq!(published(&stage), all("new"));
+}
+
+#[test]
+fn a_kept_claim_is_renewed_and_its_loss_is_noticed() {
+    let directory = tempfile::tempdir().unwrap();
+    let claim = Duration::from_millis(60);
+    let checkout = || {
+        let place = Place::open(World::new(), directory.path(), Network::Refuse).unwrap();
+        Checkout::new(place, Manifest::new(["map.png"]).unwrap()).claim(claim)
+    };
+    let rider = directory.path().join(".map.png.intent.json");
+    let written = || std::fs::read(&rider).unwrap();
+    let making = ours(&checkout()).keep().unwrap();
+    let part = making.part("map.png".as_ref()).unwrap();
+    assert!(part.to_string_lossy().ends_with(".png"), "{part:?}");
+    std::fs::write(&part, "new").unwrap();
+    for _ in 0..2 {
+        let before = written();
+        until("it was not renewed", || written() != before);
+    }
+    assert!(!making.is_lost());
+    making.commit().unwrap();
+    assert_eq!(
+        std::fs::read(directory.path().join("map.png")).unwrap(),
+        b"new"
+    );
+
+    let making = ours(&checkout()).keep().unwrap();
+    std::fs::write(making.part("map.png".as_ref()).unwrap(), "newer").unwrap();
+    // As `towpath dir intents clear` does.
+    std::fs::remove_file(&rider).unwrap();
+    until("the loss was not noticed", || making.is_lost());
+    assert_eq!(making.commit().unwrap_err().kind(), Kind::LeaseLost);
+    assert_eq!(
+        std::fs::read(directory.path().join("map.png")).unwrap(),
+        b"new"
+    );
+}
+
+#[test]
+fn a_kept_claim_is_given_up_by_a_failure_and_by_a_drop() {
+    let stage = Stage::new();
+    let checkout = checkout(&stage, 1);
+    ours(&checkout).keep().unwrap().fail().unwrap();
+    assert_eq!(refused(&checkout), Refusal::Cooling { remaining: BASE });
+    stage.clock.advance(BASE);
+    drop(ours(&checkout).keep().unwrap());
+    assert_eq!(refused(&checkout), Refusal::Cooling { remaining: BASE });
+    assert!(!stage.directory.path().join(".map.png.intent.json").exists());
 }
 
 /// A whole life; answers whether `commit` has said yes.

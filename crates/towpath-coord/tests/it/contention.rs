@@ -185,7 +185,10 @@ fn hold(directory: &Path) {
     assert!(held.unwrap());
     println!("holding");
     std::io::stdin().read_line(&mut String::new()).unwrap();
-    let published = lock.publish(|| Ok(fs::write(directory.join("published"), "late").unwrap()));
+    let published = lock.publish(|| {
+        fs::write(directory.join("published"), "late").unwrap();
+        Ok(())
+    });
     assert_eq!(published.unwrap_err().kind(), Kind::LeaseLost);
 }
 

@@ -7,10 +7,11 @@ use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 use towpath_coord::fs::faulty::{Fault, Faulty};
 use towpath_coord::fs::{Disk, Fs};
+use towpath_coord::liveness::Life;
 use towpath_coord::{Cancel, EventLock, LOCK_TIMEOUT, Network, Place, Steal, Wait, World};
 use towpath_core::{Clock, Kind};
 
-use crate::stage::Stage;
+use crate::stage::{Stage, until};
 
 fn at_once(lock: &mut EventLock, steal: Steal) -> bool {
     lock.acquire_within(Wait::No, steal, &Cancel::new())
@@ -255,15 +256,6 @@ fn whatever_fails_the_lock_is_held_by_one_or_free_in_time() {
     }
 }
 
-/// Waits for a condition, as long as it may take on a machine that is busy.
-fn until(what: &str, is_so: impl Fn() -> bool) {
-    let began = std::time::Instant::now();
-    while !is_so() {
-        assert!(began.elapsed() < Duration::from_secs(30), "{what}");
-        std::thread::yield_now();
-    }
-}
-
 #[test]
 fn a_kept_lock_is_renewed_and_tells_when_it_was_lost() {
     let directory = TempDir::new().unwrap();
@@ -293,4 +285,36 @@ fn a_kept_lock_is_given_up_when_it_is_dropped() {
     drop(kept);
     assert!(!stage.path().exists());
     assert!(at_once(&mut stage.lock(2), Steal::Never));
+}
+
+#[test]
+fn a_holder_is_told_with_his_life_and_somebody_unknown_without() {
+    let stage = Stage::new();
+    let (mut one, other) = (stage.lock(1), stage.lock(2));
+    assert_eq!(other.holder().unwrap(), None);
+    assert!(
+        std::fs::read_dir(stage.directory.path())
+            .unwrap()
+            .next()
+            .is_none(),
+        "to look leaves nothing behind"
+    );
+    assert!(at_once(&mut one, Steal::Never));
+    let holder = other.holder().unwrap().unwrap();
+    assert_eq!(holder.owner.as_ref().unwrap().pid, 1);
+    assert_eq!(
+        (holder.life, holder.fence, holder.is_over),
+        (Life::Alive, Some(1), false)
+    );
+    stage.clock.advance(LOCK_TIMEOUT);
+    assert!(other.holder().unwrap().unwrap().is_over);
+    stage.kill(1);
+    assert_eq!(other.holder().unwrap().unwrap().life, Life::Dead);
+    assert!(at_once(&mut stage.lock(2), Steal::Never));
+    assert_eq!(other.holder().unwrap(), None, "it was dropped");
+
+    std::fs::create_dir(stage.path()).unwrap();
+    let holder = other.holder().unwrap().unwrap();
+    assert_eq!((holder.owner, holder.fence), (None, None));
+    assert_eq!(holder.life, Life::Unknown);
 }

@@ -7,5 +7,6 @@ mod event_lock;
 mod full_disk;
 mod journal;
 mod layers;
+mod listing;
 mod riders;
 mod stage;

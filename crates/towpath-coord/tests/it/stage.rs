@@ -83,3 +83,15 @@ impl Stage {
         self.town.dead.lock().unwrap().push(pid);
     }
 }
+
+/// Waits for a condition, as long as it may take on a machine that is busy.
+pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) {
+    let began = std::time::Instant::now();
+    while !is_so() {
+        assert!(
+            began.elapsed() < std::time::Duration::from_secs(30),
+            "{what}"
+        );
+        std::thread::yield_now();
+    }
+}
