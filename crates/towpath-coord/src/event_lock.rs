@@ -101,6 +101,8 @@ enum Look {
     Taken {
         expires: SystemTime,
         is_over: bool,
+        /// Unless it is somebody's who does not know the guard.
+        owner: Option<Identity>,
     },
 }
 
@@ -215,15 +217,17 @@ impl EventLock {
         let (patience, mut pace) = (Patience::new(wait, clock, cancel), Pace::new());
         loop {
             let guard = self.guard(cancel)?;
-            let may_take = match self.look(&guard)? {
-                Look::Free => true,
-                Look::Taken { is_over, .. } => is_over && steal == Steal::Expired,
+            let owner = match self.look(&guard)? {
+                Look::Taken { is_over, owner, .. } if !is_over || steal == Steal::Never => owner,
+                _ => return Ok(Some(guard)),
             };
-            if may_take {
-                return Ok(Some(guard));
-            }
             drop(guard);
-            if !pace.wait(clock, &patience)? {
+            // The end of the owner's process is told at once; that he gives it up is seen by looking.
+            let sleep = |pause| match &owner {
+                Some(owner) => self.place.world.processes.sleep_while(owner, pause),
+                None => std::thread::sleep(pause),
+            };
+            if !pace.wait(clock, &patience, sleep)? {
                 return Ok(None);
             }
         }
@@ -338,7 +342,9 @@ impl EventLock {
             return Ok(None);
         };
         let (expires, is_over) = match self.look(&guard)? {
-            Look::Taken { expires, is_over } => (expires, is_over),
+            Look::Taken {
+                expires, is_over, ..
+            } => (expires, is_over),
             Look::Free => (found.modified + self.timeout, true),
         };
         let holder = guard.record.holder.as_ref();
@@ -491,7 +497,11 @@ impl EventLock {
             }
             let expires = found.modified + self.timeout;
             let is_over = expires <= world.clock.now().to_system_time();
-            return Ok(Look::Taken { expires, is_over });
+            return Ok(Look::Taken {
+                expires,
+                is_over,
+                owner: None,
+            });
         };
         let expires = towpath_core::Timestamp::from_millis(holder.expires_wall);
         let is_over = match *holder.owner.boot == *world.clock.boot() {
@@ -502,7 +512,11 @@ impl EventLock {
             return Ok(Look::Free);
         }
         let expires = expires.to_system_time();
-        Ok(Look::Taken { expires, is_over })
+        Ok(Look::Taken {
+            expires,
+            is_over,
+            owner: Some(holder.owner.clone()),
+        })
     }
 
     /// The directory that stands for the lock.

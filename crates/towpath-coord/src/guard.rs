@@ -74,7 +74,7 @@ impl Guard {
             let file = place.world.fs.open(&path, Open::Create).map_err(cannot)?;
             let mut pace = Pace::new();
             while !file.try_lock(Lock::Exclusive).map_err(cannot)? {
-                if !pace.wait(&*place.world.clock, patience)? {
+                if !pace.wait(&*place.world.clock, patience, std::thread::sleep)? {
                     let text = format!(
                         "{} is locked by a process that stands still",
                         path.display()

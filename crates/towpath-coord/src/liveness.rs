@@ -5,7 +5,10 @@
 //! (another machine, another namespace of processes), only time helps.
 
 use std::fmt;
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde::{Deserialize, Serialize};
 use towpath_core::Clock;
 
@@ -42,6 +45,11 @@ pub trait Processes: fmt::Debug + Send + Sync + 'static {
 
     /// What is known of that process.
     fn life(&self, of: &Identity) -> Life;
+
+    /// Sleeps so long, or until that process has ended where it can be watched.
+    fn sleep_while(&self, _lives: &Identity, at_most: Duration) {
+        std::thread::sleep(at_most);
+    }
 }
 
 /// The processes of this machine.
@@ -104,6 +112,21 @@ impl Processes for System {
             Some(_) => Life::Dead,
             None if is_readable() => Life::Dead,
             None => Life::Unknown,
+        }
+    }
+
+    fn sleep_while(&self, lives: &Identity, at_most: Duration) {
+        let pid = i32::try_from(lives.pid).ok().and_then(Pid::from_raw);
+        let handle = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+        // Looked at behind the handle: a number that was given again by then is seen by its start.
+        match (handle, self.life(lives)) {
+            (_, Life::Dead) => {}
+            (Some(handle), Life::Alive) => {
+                let at_most = Timespec::try_from(at_most).ok();
+                let _ended_or_not =
+                    poll(&mut [PollFd::new(&handle, PollFlags::IN)], at_most.as_ref());
+            }
+            _ => std::thread::sleep(at_most),
         }
     }
 }

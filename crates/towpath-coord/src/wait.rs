@@ -68,12 +68,17 @@ impl Pace {
         Self(FIRST)
     }
 
-    /// Waits a moment; answers whether there is time for another look.
+    /// Waits a moment, by `sleep`; answers whether there is time for another look.
     ///
     /// # Errors
     ///
     /// [`Kind::Stopped`] when the wait was called off.
-    pub(crate) fn wait(&mut self, clock: &dyn Clock, patience: &Patience<'_>) -> Result<bool> {
+    pub(crate) fn wait(
+        &mut self,
+        clock: &dyn Clock,
+        patience: &Patience<'_>,
+        sleep: impl FnOnce(Duration),
+    ) -> Result<bool> {
         if patience.cancel.is_cancelled() {
             return Err(Error::new(Kind::Stopped, "the wait was called off"));
         }
@@ -83,7 +88,7 @@ impl Pace {
             return Ok(false);
         }
         let pause = self.0.mul_f64(0.5 + 0.5 * fastrand::f64());
-        std::thread::sleep(pause.min(left.unwrap_or(pause)));
+        sleep(pause.min(left.unwrap_or(pause)));
         self.0 = (self.0 * 2).min(LONGEST);
         Ok(true)
     }

@@ -3,6 +3,8 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 
+use std::time::Duration;
+
 use tempfile::TempDir;
 use towpath_coord::fs::faulty::{Fault, Faulty};
 use towpath_coord::fs::{Disk, Fs, Lock, Open};
@@ -117,6 +119,19 @@ fn a_process_is_known_by_its_start() {
     let mut apart = me;
     apart.namespace += 1;
     assert_eq!(processes.life(&apart), Life::Unknown);
+}
+
+#[test]
+fn the_end_of_a_process_ends_the_sleep_while_it_lives() {
+    let processes = System::new(&SystemClock::new());
+    let mut child = std::process::Command::new("sleep").arg("0.2").spawn();
+    let child = child.as_mut().unwrap();
+    let living = processes.of(child.id()).unwrap();
+    // Would it not be ended, this test would not end.
+    processes.sleep_while(&living, Duration::from_secs(100_000));
+    assert_eq!(processes.life(&living), Life::Dead);
+    child.wait().unwrap();
+    processes.sleep_while(&living, Duration::from_secs(100_000));
 }
 
 #[test]
