@@ -11,7 +11,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use towpath_coord::deferred::{
     Cleaned, Config, KillProcessGroup, Manager, Order, Registry, RemovePath, Report, RunCommand,
-    clean, list,
+    TakeOver, clean, list,
 };
 use towpath_coord::fs::{Disk, Fs, Lock, Open};
 use towpath_coord::journal::{Durability, JOURNAL_MAX, Journal};
@@ -295,9 +295,17 @@ fn what_fails_panics_or_overruns_stops_no_other_and_is_given_up() {
         done: 1,
         failed: 2 * 3,
         dead: 3,
+        failures: report.failures.clone(),
         ..Report::default()
     };
     assert_eq!(report, expected);
+    assert_eq!(report.failures.len(), 2 * 3);
+    let told = |end: &str| report.failures.iter().any(|failure| failure.ends_with(end));
+    assert!(told(" failed at attempt 1: no luck"), "{report:?}");
+    assert!(
+        told(" failed at attempt 2: it panicked: as asked"),
+        "{report:?}"
+    );
     assert_eq!(site.ran(), ["the last"]);
     let calls = calls.lock().unwrap();
     assert_eq!(calls.len(), 3, "an id stays the same: {calls:?}");
@@ -343,13 +351,32 @@ fn what_does_not_stop_when_it_is_told_is_left_behind() {
     let expected = Report {
         failed: 1,
         dead: 1,
+        failures: report.failures.clone(),
         ..Report::default()
     };
     assert_eq!(report, expected);
+    assert_eq!(report.failures.len(), 1);
     manager.close().unwrap();
     let dead = list(&site.place(1), &registry).unwrap().dead;
     let told = "it ran for longer than its 50ms and did not stop";
     assert_eq!(dead[0].error, told);
+}
+
+#[test]
+fn orphans_on_request_are_run_neither_before_a_scope_nor_after_it() {
+    let site = Site::new();
+    site.leave(1, &["left"]);
+    let config = Config {
+        take_over: TakeOver::OnRequest,
+        ..Config::default()
+    };
+    let manager = Manager::open(&site.place(2), site.registry(), config).unwrap();
+    let scope = manager.scope().unwrap();
+    scope.defer("say", "own").unwrap();
+    assert_eq!((scope.orphans().taken, scope.end().taken), (0, 0));
+    assert_eq!(site.ran(), ["own"]);
+    assert_eq!(manager.run_orphans().unwrap().taken, 1);
+    assert_eq!(site.ran(), ["own", "left"]);
 }
 
 #[test]
