@@ -692,16 +692,52 @@ fn kill_process_group_kills_the_one_that_was_meant() {
     let leader = system.of(child.id()).unwrap();
     let mut recycled = leader.clone();
     recycled.started += 1;
-    assert_eq!(
-        built_in("kill_process_group", &KillProcessGroup { leader: recycled }),
-        None
-    );
+    let kill = |leader| {
+        let args = KillProcessGroup {
+            leader,
+            grace_ms: 0,
+        };
+        built_in("kill_process_group", &args)
+    };
+    assert_eq!(kill(recycled), None);
     assert!(child.try_wait().unwrap().is_none(), "another's number");
-    assert_eq!(
-        built_in("kill_process_group", &KillProcessGroup { leader }),
-        None
-    );
+    assert_eq!(kill(leader), None);
     assert!(!child.wait().unwrap().success());
+}
+
+#[test]
+fn a_group_may_end_by_itself_in_its_grace_and_who_does_not_is_killed() {
+    use std::io::{BufRead as _, BufReader, Read as _};
+    use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+    use std::process::{Command, Stdio};
+    let wait = "echo ready; while :; do sleep 0.01; done";
+    let check = |script: &str, grace_ms, expected: (Option<i32>, Option<i32>)| {
+        let mut command = Command::new("sh");
+        command.args(["-c", &script.replace("WAIT", wait)]);
+        let mut child = command
+            .process_group(0)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut told = BufReader::new(child.stdout.take().unwrap());
+        let mut ready = String::new();
+        told.read_line(&mut ready).unwrap();
+        let leader = System::new(&SystemClock::new()).of(child.id()).unwrap();
+        let args = KillProcessGroup { leader, grace_ms };
+        assert_eq!(built_in("kill_process_group", &args), None);
+        let status = child.wait().unwrap();
+        assert_eq!((status.code(), status.signal()), expected, "{script}");
+        // Nobody of the group has it open any more.
+        told.read_to_string(&mut ready).unwrap();
+        ready
+    };
+    let long = 3_000_000;
+    let polite = check("trap 'echo bye; exit 7' TERM; WAIT", long, (Some(7), None));
+    assert_eq!(polite, "ready\nbye\n");
+    check("trap '' TERM; WAIT", 20, (None, Some(9)));
+    // The leader ends; its child does not listen.
+    let child = "trap 'exit 8' TERM; (trap '' TERM; WAIT) & while :; do sleep 0.01; done";
+    check(child, long, (Some(8), None));
 }
 
 #[test]
