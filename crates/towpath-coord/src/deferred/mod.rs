@@ -119,6 +119,8 @@ pub struct Report {
     pub parked: usize,
     /// State files of others that were taken over.
     pub taken: usize,
+    /// State files that another who lives has taken over and is not done with.
+    pub elsewhere: usize,
     /// State files with spoilt lines.
     pub quarantined: usize,
     /// How attempts failed: the function, its id, the attempt, the error; at most [`Report::TROUBLES_MAX`].

@@ -380,6 +380,39 @@ fn orphans_on_request_are_run_neither_before_a_scope_nor_after_it() {
 }
 
 #[test]
+fn what_another_is_running_is_told_for_as_long_as_he_is() {
+    let site = Site::new();
+    let (begin, begun) = std::sync::mpsc::channel();
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let (begin, held) = (Mutex::new(begin), Mutex::new(held));
+    let mut registry = site.registry();
+    let slow = move |_: &_, (): ()| {
+        begin.lock().unwrap().send(()).unwrap();
+        let _released = held.lock().unwrap().recv();
+        Ok::<(), String>(())
+    };
+    registry.add("slow", slow).unwrap();
+    let open = |pid| Manager::open(&site.place(pid), registry.clone(), Config::default()).unwrap();
+    let gone = open(1);
+    let scope = gone.scope().unwrap();
+    scope.defer("slow", &()).unwrap();
+    die(scope, gone);
+    site.dead.lock().unwrap().push(1);
+
+    let (heir, other) = (open(2), open(3));
+    std::thread::scope(|threads| {
+        let taking = threads.spawn(|| heir.run_orphans().unwrap());
+        begun.recv().unwrap();
+        let meanwhile = other.run_orphans().unwrap();
+        assert_eq!((meanwhile.taken, meanwhile.elsewhere), (0, 1));
+        drop(release);
+        let taken = taking.join().unwrap();
+        assert_eq!((taken.done, taken.elsewhere), (1, 0));
+    });
+    assert_eq!(other.run_orphans().unwrap(), Report::default());
+}
+
+#[test]
 fn an_orphan_is_run_once_and_one_whose_owner_lives_is_not() {
     let site = Site::new();
     site.leave(1, &["a", "b"]);
@@ -459,7 +492,7 @@ fn what_another_took_without_the_lock_is_his_while_he_lives() {
         // The lock is free now, and the taker is in the midst.
         let seen = other.run_orphans().unwrap();
         go.wait();
-        assert_eq!(seen, Report::default());
+        assert_eq!((seen.taken, seen.elsewhere), (0, 1));
         assert_eq!(taking.join().unwrap().done, 2);
     });
     assert_eq!(site.ran(), ["blocks", "a"]);
