@@ -40,8 +40,8 @@ use towpath_core::{Result, Token};
 /// *What is dropped.* A scope that is dropped without `leave` belongs to a worker that ends at once: nothing of it is
 /// run, and what it holds (a lock, for instance) is given up, so that the next `orphans` of any process runs it.
 pub trait AttemptScopes: fmt::Debug + Send + Sync + 'static {
-    /// Runs what dead workers have left, and returns when that is done. Where another thread of this process is doing so,
-    /// it waits for that one.
+    /// Runs what dead workers have left, and returns when that is done: what comes next relies on it. Where another thread
+    /// or process is running some of it, it waits for that one, within a bound.
     ///
     /// # Errors
     ///

@@ -339,6 +339,43 @@ async fn without_a_state_directory_a_promise_is_refused_with_the_way_out() {
     assert_eq!(told.1, expected);
 }
 
+/// Enters only when it is told to.
+#[derive(Debug)]
+struct Slow(Mutex<std::sync::mpsc::Receiver<()>>);
+
+impl AttemptScopes for Slow {
+    fn orphans(&self) -> Result<CleanedUp> {
+        Ok(CleanedUp::default())
+    }
+
+    fn enter(&self, _attempt: Token) -> Result<Box<dyn AttemptScope>> {
+        let told = self.0.lock().unwrap().recv_timeout(SOON);
+        assert!(told.is_ok(), "the task that tells it did not run");
+        Err(Error::new(Kind::Storage, "the disk is full"))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_slow_disk_holds_up_no_other_task_of_a_runtime_with_several_threads() {
+    let (tell, told) = std::sync::mpsc::channel();
+    let promises = task("promises", move |(): (), ctx: Context| {
+        let tell = tell.clone();
+        async move {
+            // The only thread of this runtime is ours: another one has to come for this task.
+            tokio::spawn(async move { tell.send(()) });
+            let error = ctx.defer("undo", &()).unwrap_err();
+            Ok(error.kind().as_str().to_owned())
+        }
+    });
+    let draft = draft_of(&promises, &()).unwrap();
+    let app = app().task(promises).scopes(Slow(Mutex::new(told)));
+    let id = app.broker().submit(draft).await.unwrap();
+    let worker = app.worker().start().await.unwrap();
+    let told: String = app.broker().results().get(id, SOON).await.unwrap();
+    assert_eq!(told, "storage");
+    worker.stop().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_promise_after_the_end_of_its_attempt_is_an_error() {
     let (app, log) = noted();

@@ -2,12 +2,14 @@
 //!
 //! A manager has one scope at a time, so there is a pool of them: an attempt takes one at its first promise and gives it
 //! back when its functions have been run. Each has a state file of its own. Orphans are the business of one more, which
-//! is all that ever takes over files of others; so two threads of a process never run orphans side by side.
+//! is all that ever takes over files of others; so two threads of a process never run orphans side by side, and what a
+//! peer runs at that moment is waited for.
 
 use std::fmt;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use towpath_coord::deferred::{Config, Manager, Registry, Report, Scope, TakeOver};
@@ -18,11 +20,15 @@ use towpath_runtime::{AttemptScope, AttemptScopes, CleanedUp};
 /// How many managers are kept for attempts to come; each has a file open.
 const IDLE_MAX: usize = 64;
 
+/// How often to look whether a peer is done with the orphans that it runs.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
 /// A directory in which attempts write down what they promise: for [`App::scopes`](crate::App::scopes).
 ///
 /// Take one directory for all workers of a machine that have the same functions, on a disk of that machine which
 /// outlives its processes: whichever of them lives runs what a dead one has left, within seconds. A worker of another
-/// machine cannot, and needs a directory of its own. Cloning is cheap.
+/// machine cannot, and needs a directory of its own. A worker that starts waits for what its peers are running of
+/// the dead, for as long as [`Config::budget`] says. Cloning is cheap.
 ///
 /// # Examples
 ///
@@ -111,7 +117,18 @@ impl AttemptScopes for StateDir {
             .sweeper
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        sweeper.run_orphans().map(cleaned_up)
+        let begun = Instant::now();
+        let mut all = CleanedUp::default();
+        loop {
+            let report = sweeper.run_orphans()?;
+            let elsewhere = report.elsewhere > 0;
+            add(&mut all, cleaned_up(report));
+            if !elsewhere || begun.elapsed() >= self.0.config.budget {
+                return Ok(all);
+            }
+            // A peer runs some: what comes after this call relies on them as on our own.
+            std::thread::sleep(LOOK_AGAIN);
+        }
     }
 
     fn enter(&self, _attempt: Token) -> Result<Box<dyn AttemptScope>> {
@@ -204,6 +221,16 @@ fn cleaned_up(report: Report) -> CleanedUp {
         left: parked as u64,
         troubles: failures.into_iter().chain(troubles).collect(),
     }
+}
+
+/// Adds what came of another look. What is left is what it has left.
+fn add(all: &mut CleanedUp, more: CleanedUp) {
+    all.done += more.done;
+    all.failed += more.failed;
+    all.given_up += more.given_up;
+    all.left = more.left;
+    let room = Report::TROUBLES_MAX.saturating_sub(all.troubles.len());
+    all.troubles.extend(more.troubles.into_iter().take(room));
 }
 
 /// The directory as an absolute path, made for its owner alone unless it is there.

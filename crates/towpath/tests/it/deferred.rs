@@ -2,7 +2,8 @@
 
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 use serde_json::json;
 use tempfile::TempDir;
@@ -139,6 +140,38 @@ fn of_many_who_sweep_at_once_each_returns_when_the_orphans_have_been_run() {
             }
         });
     }
+}
+
+#[test]
+fn orphans_that_a_peer_is_running_are_waited_for() {
+    let directory = TempDir::new().unwrap();
+    let (begin, begun) = mpsc::channel();
+    let (release, held) = mpsc::channel::<()>();
+    let (begin, held) = (Mutex::new(begin), Mutex::new(held));
+    let mut registry = Registry::new();
+    let slow = move |_: &_, (): ()| {
+        begin.lock().unwrap().send(()).unwrap();
+        let _released = held.lock().unwrap().recv();
+        Ok::<(), String>(())
+    };
+    registry.add("slow", slow).unwrap();
+    let open = || StateDir::open(directory.path(), registry.clone()).unwrap();
+    let (heir, other) = (open(), open());
+    let mut scope = enter(&heir);
+    scope.defer("slow", json!(null)).unwrap();
+    drop(scope);
+    std::thread::scope(|threads| {
+        threads.spawn(|| assert_eq!(heir.orphans().unwrap().done, 1));
+        begun.recv().unwrap();
+        let (tell, told) = mpsc::channel();
+        let other = &other;
+        threads.spawn(move || tell.send(other.orphans().unwrap()).unwrap());
+        // Not before the function has returned, however long one waits for it.
+        let early = told.recv_timeout(Duration::from_millis(300));
+        assert_eq!(early, Err(mpsc::RecvTimeoutError::Timeout));
+        drop(release);
+        assert_eq!(told.recv().unwrap(), CleanedUp::default());
+    });
 }
 
 #[test]
