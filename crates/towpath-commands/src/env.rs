@@ -1,11 +1,16 @@
 //! What every command is handed.
 
 use std::ffi::OsString;
+use std::path::Path;
+use std::sync::Arc;
 
 use towpath_core::StoreUrl;
-use towpath_runtime::{App, Broker};
+use towpath_runtime::{App, AttemptScopes, Broker};
 
 use crate::output::{Out, escape};
+
+/// Opens a state directory for the attempts of a worker.
+pub type Scopes = fn(&Path) -> towpath_core::Result<Arc<dyn AttemptScopes>>;
 
 /// What every command is handed: the app on its opened store, and where the output goes.
 pub(crate) struct Env {
@@ -13,6 +18,8 @@ pub(crate) struct Env {
     pub(crate) app: App,
     /// The store that was asked for; `None` when it is the one that the app was made with.
     pub(crate) store_url: Option<StoreUrl>,
+    /// How to open a state directory; this crate can name none.
+    pub(crate) scopes: Scopes,
     /// How this program is called in the commands that it tells the user to paste.
     pub(crate) program: String,
     /// Standard output, as text or as JSON.

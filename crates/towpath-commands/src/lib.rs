@@ -57,5 +57,6 @@ mod values;
 mod worker;
 mod workers;
 
+pub use env::Scopes;
 pub use run::{Program, Setup, main_with, run, run_blocking};
 pub use store::{Migrations, Open, Yard};

@@ -8,7 +8,7 @@ use towpath_core::{Error, Kind};
 use towpath_runtime::App;
 
 use crate::args::{Cli, Command, Globals, command_of};
-use crate::env::{Env, invocation};
+use crate::env::{Env, Scopes, invocation};
 use crate::exit::{Exit, Failure, Result};
 use crate::output::Out;
 use crate::store::{self, Base, Migrations, Open, Yard};
@@ -28,6 +28,8 @@ pub struct Setup {
     pub yardstick: Yard,
     /// How to reach the migrations of a store, where it has some.
     pub schema: Migrations,
+    /// How to open a state directory, where attempts promise clean-up.
+    pub scopes: Scopes,
     /// What the program is called.
     pub program: Program,
 }
@@ -157,6 +159,7 @@ async fn dispatch(base: Base, setup: Setup, cli: Cli, command: clap::Command) ->
     let env = Env {
         app,
         store_url,
+        scopes: setup.scopes,
         program: invocation(&setup.program.name, std::env::args_os().next()),
         out,
     };

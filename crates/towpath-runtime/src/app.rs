@@ -14,6 +14,7 @@ use crate::delivery::ConsumerBuilder;
 use crate::locks::Renewer;
 use crate::metrics::Metrics;
 use crate::registry::Registry;
+use crate::scopes::AttemptScopes;
 use crate::task::{Task, TaskSettings};
 use crate::worker::WorkerBuilder;
 
@@ -56,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) on_error: Option<OnError>,
     pub(crate) renewer: Arc<Renewer>,
+    /// Where attempts promise clean-up.
+    pub(crate) scopes: Option<Arc<dyn AttemptScopes>>,
     /// The first thing that went wrong while the app was put together.
     pub(crate) problem: Option<Error>,
 }
@@ -75,6 +78,7 @@ impl Shared {
             data: DataMap::default(),
             metrics: Arc::default(),
             on_error: None,
+            scopes: None,
             problem: None,
         }
     }
@@ -193,6 +197,23 @@ impl App {
             shared.on_error = Some(Arc::new(f));
             Ok(())
         })
+    }
+
+    /// Says where attempts promise clean-up that outlives their process ([`Context::defer`](crate::Context::defer)):
+    /// a `towpath::deferred::StateDir`. Without it they cannot, and it costs nothing.
+    ///
+    /// What dead workers have left there is run before a worker of this app claims anything, and every few seconds.
+    #[must_use]
+    pub fn scopes(self, scopes: impl AttemptScopes) -> Self {
+        self.with(|shared| {
+            shared.scopes = Some(Arc::new(scopes));
+            Ok(())
+        })
+    }
+
+    /// Whether attempts can promise clean-up.
+    pub fn has_scopes(&self) -> bool {
+        self.shared.scopes.is_some()
     }
 
     /// Replaces the clock by which attempts are measured; for tests, together with the store's.

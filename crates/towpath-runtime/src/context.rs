@@ -16,6 +16,7 @@ use crate::app::Shared;
 use crate::broker::Broker;
 use crate::cancel::Cancellation;
 use crate::data::Data;
+use crate::deferrals::{Deferrals, Held, in_place};
 use crate::locks::{Linked, Links, LockGuard};
 use crate::task::TaskError;
 
@@ -33,6 +34,7 @@ struct Inner {
     shared: Arc<Shared>,
     extensions: Mutex<Extensions>,
     linked: Linked,
+    deferrals: Deferrals,
 }
 
 type Extensions = HashMap<TypeId, Box<dyn Any + Send>>;
@@ -54,6 +56,7 @@ impl Context {
             shared,
             extensions,
             linked: Linked::default(),
+            deferrals: Deferrals::default(),
         }))
     }
 
@@ -173,6 +176,79 @@ impl Context {
     /// is released then.
     pub fn link_lock(&self, guard: LockGuard) -> Result<()> {
         self.0.linked.add(guard)
+    }
+
+    /// Promises that a function is run at the end of this attempt, however it ends: well, with an error, by a panic, a
+    /// timeout or a revocation. Should this process die first, the next worker that opens the same state directory runs
+    /// it before it claims anything. Call it *before* what is to be cleaned up is made.
+    ///
+    /// The function is one that the state directory knows by `name`: its own process may be gone when it runs, so all
+    /// that it needs is in `arguments`. It may be run twice, and is tried a few times if it fails. Functions are run in
+    /// order, before the end of the attempt is settled, so a retry begins after them; their failures are reported and do
+    /// not change how the attempt ends. For clean-up that may be skipped when the process dies, a `Drop` is enough.
+    ///
+    /// Works in every task, async or on a thread: it writes a line into a file before it returns, the first of an attempt
+    /// also makes or picks up that file. Bodies on a thread that outlive their timeout have what they promised run
+    /// when they return; from the timeout on they can promise nothing more. Nothing is run by a worker that was told to
+    /// end at once: it is left to the next one. A [`Delivery`](crate::Delivery) has no scope; its program opens one by itself.
+    ///
+    /// Not promised: what the directory or the machine was lost with, what a worker on another machine left there, and
+    /// what has failed its maximum of attempts.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::MissingData`] when the app was given no state directory ([`App::scopes`](crate::App::scopes)),
+    /// [`Kind::Codec`] when the arguments are no JSON, [`Kind::WrongState`] once the attempt has ended, and what the
+    /// state directory says: the name is not known, the disk is full. Nothing is promised then.
+    ///
+    /// # Panics
+    ///
+    /// Within a [`LocalSet`](tokio::task::LocalSet) of a runtime of several threads, as every call that blocks in place.
+    pub fn defer(&self, name: &str, arguments: &(impl Serialize + ?Sized)) -> Result<()> {
+        let Some(scopes) = &self.0.shared.scopes else {
+            let text = format!(
+                "cannot defer {name:?}: the app was given no state directory to write it down in; name one by \
+                 App::scopes, or by towpath worker --state-dir"
+            );
+            return Err(Error::new(Kind::MissingData, text));
+        };
+        let arguments = serde_json::to_value(arguments).map_err(|e| {
+            let text = format!("the arguments of {name:?} are no JSON: {e}");
+            Error::new(Kind::Codec, text)
+        })?;
+        let token = self.token();
+        in_place(|| self.0.deferrals.defer(&**scopes, token, name, arguments))
+    }
+
+    /// Whether [`defer`](Context::defer) has a state directory to write to.
+    pub fn can_defer(&self) -> bool {
+        self.0.shared.scopes.is_some()
+    }
+
+    pub(crate) fn deferrals(&self) -> &Deferrals {
+        &self.0.deferrals
+    }
+
+    /// The part of a body on a thread in what the attempt promises, where it can promise anything.
+    pub(crate) fn held(&self) -> Option<Held> {
+        self.can_defer().then(|| Held::new(self.clone()))
+    }
+
+    /// Runs what was promised. Blocks.
+    pub(crate) fn clean_up(&self) {
+        let Some(scope) = self.0.deferrals.take() else {
+            return;
+        };
+        let shared = &self.0.shared;
+        let about = format!("cleaning up after attempt {}", self.token());
+        match crate::panics::catch(|| scope.leave()) {
+            Ok(cleaned) => crate::worker::tell(shared, &about, &cleaned),
+            Err(panic) => shared.report(&Error::new(Kind::Failed, panic.to_string()).about(about)),
+        }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.0.shared
     }
 
     /// The locks that end with the attempt, which has ended.

@@ -314,6 +314,9 @@ impl Drop for Deliveries {
 }
 
 /// One message, held under a lease until it is settled. Dropping it gives it back.
+///
+/// It has no scope for deferred functions, as the [`Context`](crate::Context) of an attempt has: a program that runs messages by
+/// hand opens one by itself, with a `towpath::deferred::Manager`.
 pub struct Delivery {
     shared: Arc<Shared>,
     tenure: Arc<Tenure>,

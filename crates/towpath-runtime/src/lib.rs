@@ -4,6 +4,7 @@
 //! * [`App`] names the tasks and shares the data; [`App::worker`] starts a [`Worker`], which claims,
 //!   runs and settles; [`App::consumer`] hands out [`Delivery`]s to run by hand.
 //! * [`Task`] is what can be run; [`Context`] is what its body may ask for.
+//! * [`AttemptScopes`] is where attempts promise clean-up that outlives their process.
 //! * [`Lock`], [`Kv`], [`SortedSet`] and [`Channel`] are what user code shares beside its messages.
 //!
 //! The runtime knows stores only by the trait in `towpath-core` and can name none of them. It holds
@@ -18,6 +19,7 @@ mod broker;
 mod cancel;
 mod context;
 mod data;
+mod deferrals;
 mod delivery;
 mod identity;
 mod locks;
@@ -25,6 +27,7 @@ mod metrics;
 mod panics;
 mod registry;
 mod results;
+mod scopes;
 mod statuses;
 pub mod task;
 mod unfold;
@@ -41,6 +44,7 @@ pub use delivery::{ConsumerBuilder, Deliveries, Delivery};
 pub use locks::{AlreadyHeld, Lock, LockGuard, Owner};
 pub use metrics::{Metrics, MetricsSnapshot};
 pub use results::{ResultMeta, ResultPool, ResultStream, Results};
+pub use scopes::{AttemptScope, AttemptScopes, CleanedUp};
 pub use statuses::{StatusUpdate, Statuses, Updates};
 pub use task::{
     Body, Encoder, FnTask, Needs, Outcome, Policy, Task, TaskError, TaskSettings, draft_of,

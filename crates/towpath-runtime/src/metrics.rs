@@ -91,6 +91,10 @@ counters! {
     promoted,
     /// Finished messages deleted.
     pruned,
+    /// Deferred functions that have ended well.
+    deferred_done,
+    /// Attempts at deferred functions that have failed.
+    deferred_failed,
     /// Errors that no caller waited for.
     errors,
 }

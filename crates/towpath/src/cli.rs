@@ -11,12 +11,17 @@
 //!
 //! That program then has `submit add '[1, 2]'`, `worker`, `status`, `result`, `queues`, `messages`,
 //! `dead`, `revoke`, `prune`, `doctor` and more, with `--help` on each. `--store` and `TOWPATH_STORE`
-//! name another store than the app's own.
+//! name another store than the app's own, and `worker --state-dir` a directory for clean-up that outlives its
+//! process, with the functions of [`builtin`](crate::deferred::builtin); for functions of its own a program gives
+//! its app a [`StateDir`](crate::deferred::StateDir) by [`App::scopes`].
 
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use towpath_commands::{Program, Setup};
-use towpath_runtime::App;
+use towpath_core::Result;
+use towpath_runtime::{App, AttemptScopes};
 
 /// Runs the command that the arguments of the process ask for, and gives its exit code.
 ///
@@ -50,6 +55,24 @@ fn setup(program: Program) -> Setup {
         open: towpath_stores::open,
         yardstick: towpath_stores::yardstick,
         schema: towpath_stores::schema,
+        scopes,
         program,
     }
+}
+
+/// A state directory with the functions that are ready made.
+#[cfg(unix)]
+fn scopes(directory: &Path) -> Result<Arc<dyn AttemptScopes>> {
+    use crate::deferred::{StateDir, builtin};
+    let state = StateDir::open(directory, builtin())?;
+    Ok(Arc::new(state))
+}
+
+#[cfg(not(unix))]
+fn scopes(_directory: &Path) -> Result<Arc<dyn AttemptScopes>> {
+    let text = "there are no state directories on this system";
+    Err(towpath_core::Error::new(
+        towpath_core::Kind::Unsupported,
+        text,
+    ))
 }

@@ -4,8 +4,14 @@
 
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(unix)]
+pub mod deferred;
 pub mod testing;
 
+/// Files that are made once: locks of directories, claims and cooldowns of files, [`Checkout`](files::Checkout) for all of
+/// it. Needs no queue. [`deferred`] has the clean-up that goes with it.
+#[cfg(unix)]
+pub use towpath_coord as files;
 pub use towpath_core::backoff;
 pub use towpath_core::message::{
     Attempt, AttemptError, AttemptOutcome, Metadata, Record, ResultRecord, Start,
@@ -54,12 +60,12 @@ pub use towpath_core::{
 #[cfg(feature = "macros")]
 pub use towpath_macros::task;
 pub use towpath_runtime::{
-    AlreadyHeld, App, Body, Broker, Bulk, BulkOutcome, CancelReason, Cancellation, Channel,
-    ConsumerBuilder, Context, Data, Deliveries, Delivery, Encoder, Filter, FnTask, Kv, Lagged,
-    Limits, Listen, Lock, LockGuard, Metrics, MetricsSnapshot, Needs, Outcome, Owner, Policy,
-    ResultMeta, ResultPool, ResultStream, Results, SortedSet, StatusUpdate, Statuses, StopReport,
-    Submit, Submitted, Subscriber, Task, TaskError, TaskSettings, Updates, Worker, WorkerBuilder,
-    blocking, draft_of, from_blocking_fn, from_fn,
+    AlreadyHeld, App, AttemptScope, AttemptScopes, Body, Broker, Bulk, BulkOutcome, CancelReason,
+    Cancellation, Channel, CleanedUp, ConsumerBuilder, Context, Data, Deliveries, Delivery,
+    Encoder, Filter, FnTask, Kv, Lagged, Limits, Listen, Lock, LockGuard, Metrics, MetricsSnapshot,
+    Needs, Outcome, Owner, Policy, ResultMeta, ResultPool, ResultStream, Results, SortedSet,
+    StatusUpdate, Statuses, StopReport, Submit, Submitted, Subscriber, Task, TaskError,
+    TaskSettings, Updates, Worker, WorkerBuilder, blocking, draft_of, from_blocking_fn, from_fn,
 };
 pub use towpath_stores::memory::MemoryStore;
 #[cfg(feature = "postgres")]

@@ -143,3 +143,43 @@ fn a_worker_that_stops_waits_for_the_programs_that_it_has_called_off() {
         "nobody has it open any more"
     );
 }
+
+/// The program of a worker that is killed does not go on beside the second run of its message.
+#[cfg(unix)]
+#[test]
+fn the_program_of_a_killed_worker_is_ended_before_its_message_runs_again() {
+    use std::io::{BufRead as _, BufReader};
+
+    let program = Program::new();
+    let up = program.home().join("up");
+    let made = Command::new("mkfifo").arg(&up).status();
+    assert!(made.expect("mkfifo starts").success());
+    // The first run goes on until it is asked to end; the second succeeds only after that. Nobody reads what it says of
+    // that on standard error: to write there would end it.
+    let script = "exec 2>/dev/null
+        if mkdir first; then
+            trap 'touch ended; exit 1' TERM
+            echo up > up
+            while :; do sleep 0.02; done
+        else
+            test -e ended
+        fi";
+    let id = program.submit(&["--retries", "0", "--shell", "--", "sh", "-c", script]);
+    let mut doomed = program.spawn(&["worker", "--state-dir", "state"]);
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let file = std::fs::File::open(up).expect("somebody writes");
+        let _lines = BufReader::new(file).read_line(&mut line);
+        let _ = tell.send(line);
+    });
+    let line = told.recv_timeout(std::time::Duration::from_secs(60));
+    doomed.kill().expect("it runs");
+    doomed.wait().expect("it was killed");
+    assert_eq!(line.as_deref(), Ok("up\n"));
+    assert!(!program.home().join("ended").exists());
+
+    program.ok(&["worker", "--drain", "--state-dir", "state"]);
+    assert!(program.home().join("ended").exists());
+    assert_eq!(program.ok(&["status", &id]), "SUCCEEDED\n");
+}

@@ -68,6 +68,30 @@ fn a_worker_listens_to_the_queues_it_is_told() {
     assert_eq!(program.ok(&["status", &b]), "SUCCEEDED\n");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_state_directory_is_made_for_its_owner_alone_and_one_that_is_not_fit_is_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let program = Program::new();
+    let state = program.home().join("deep/state");
+    program.ok(&["worker", "--drain", "--state-dir", "deep/state"]);
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&state), 0o700);
+    let deferred = state.join("deferred");
+    let left = std::fs::read_dir(&deferred).unwrap();
+    let names = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let files: Vec<_> = names.filter(|name| name.starts_with("func")).collect();
+    assert_eq!(
+        files, [""; 0],
+        "a worker that has ended leaves nothing to do"
+    );
+
+    std::fs::set_permissions(&deferred, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let refused = program.run(&["worker", "--drain", "--state-dir", "deep/state"]);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(refused.stderr.contains("mode 0700"), "{refused:?}");
+}
+
 /// A worker that is ended with its test, whatever becomes of it.
 struct Running(std::process::Child);
 

@@ -66,7 +66,9 @@ pub(crate) struct ReportView {
     dead: usize,
     parked: usize,
     taken: usize,
+    elsewhere: usize,
     quarantined: usize,
+    failures: Vec<String>,
     troubles: Vec<String>,
 }
 
@@ -78,7 +80,9 @@ impl From<Report> for ReportView {
             dead,
             parked,
             taken,
+            elsewhere,
             quarantined,
+            failures,
             troubles,
         } = report;
         Self {
@@ -87,7 +91,9 @@ impl From<Report> for ReportView {
             dead,
             parked,
             taken,
+            elsewhere,
             quarantined,
+            failures,
             troubles,
         }
     }

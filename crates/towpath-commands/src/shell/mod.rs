@@ -17,9 +17,12 @@
 //! the end of the worker) the group gets SIGTERM, and SIGKILL two seconds later. When the program has
 //! ended by itself, what it left running in its group may go on for two seconds if it still holds the
 //! output, and is then killed: nothing of the group outlives the attempt, and a worker that stops waits
-//! for that. A program that must live on starts a session of its own (`setsid`). When the *worker* is
-//! killed, its programs go on without it while another worker runs their messages again: let them check
-//! `TOWPATH_TOKEN`.
+//! for that. A program that must live on starts a session of its own (`setsid`).
+//!
+//! When the *worker* is killed, its programs go on without it. With a state directory each is written down when
+//! it has started, and ended in the same way by the next worker on that directory, before the message runs again; only a
+//! worker that dies in between leaves one that nobody knows. Without one they go on while another worker runs their
+//! messages again: let them check `TOWPATH_TOKEN`.
 //!
 //! **Security.** Who may submit to the store runs programs as the user of the worker. So the task is
 //! registered only where that is wanted (`--allow-shell`), and by default only for a store that no
@@ -60,7 +63,7 @@ pub fn task() -> impl Task<Args = ShellRequest, Output = ShellResult> {
                 token: ctx.token(),
                 retries: ctx.retries(),
             };
-            run::run_command(request, attempt)
+            run::run_command(request, attempt, Some(ctx))
         },
     )
 }

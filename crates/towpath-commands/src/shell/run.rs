@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::{ChildStdin, Command};
 use tokio::sync::{oneshot, watch};
 use towpath_core::{Token, limits};
-use towpath_runtime::TaskError;
+use towpath_runtime::{Context, TaskError};
 
 use super::capture::{Capture, last_lines};
 use super::group::{Group, describe};
@@ -44,7 +44,7 @@ pub(super) struct Attempt {
     pub(super) retries: u32,
 }
 
-/// Runs a program to its end.
+/// Runs a program to its end. Where `ctx` can promise that it is ended too should this process be killed, it does.
 ///
 /// # Cancel safety
 ///
@@ -52,9 +52,14 @@ pub(super) struct Attempt {
 pub(super) async fn run_command(
     request: ShellRequest,
     attempt: Attempt,
+    ctx: Option<Context>,
 ) -> Result<ShellResult, TaskError> {
     request.check()?;
     let group = spawn(&request, attempt)?;
+    if let Some(ctx) = ctx.filter(Context::can_defer) {
+        // Where it cannot be written down the group is killed by its guard, and the attempt has failed.
+        group.promise_its_end(&ctx, GRACE)?;
+    }
     let ShellRequest { argv, stdin, .. } = request;
     // The program has an owner of its own, which outlives this future by the grace time. All that it
     // knows of the attempt is that this sender is dropped with it.

@@ -34,7 +34,7 @@ fn attempt() -> Attempt {
 }
 
 async fn run(request: ShellRequest) -> Result<ShellResult, TaskError> {
-    let run = run_command(request, attempt());
+    let run = run_command(request, attempt(), None);
     tokio::time::timeout(LONG, run)
         .await
         .expect("the program ends")
@@ -254,7 +254,7 @@ async fn a_program_that_is_not_found_is_rejected() {
 async fn an_attempt_that_is_called_off_ends_the_whole_group_gently() {
     let mut alive = Alive::new();
     let script = "(trap 'echo asked >&3; exit' TERM; echo runs >&3; sleep 1000 & wait) & wait";
-    let attempt = tokio::spawn(run_command(alive.request(script), attempt()));
+    let attempt = tokio::spawn(run_command(alive.request(script), attempt(), None));
     assert_eq!(alive.line().await.as_deref(), Some("runs"));
     attempt.abort();
     assert_eq!(alive.line().await.as_deref(), Some("asked"));
@@ -265,7 +265,7 @@ async fn an_attempt_that_is_called_off_ends_the_whole_group_gently() {
 async fn a_group_that_ignores_the_request_is_killed() {
     let mut alive = Alive::new();
     let script = "trap '' TERM; (echo runs >&3; sleep 1000; sleep 1000) & wait; wait";
-    let attempt = tokio::spawn(run_command(alive.request(script), attempt()));
+    let attempt = tokio::spawn(run_command(alive.request(script), attempt(), None));
     assert_eq!(alive.line().await.as_deref(), Some("runs"));
     attempt.abort();
     assert_eq!(alive.line().await, None, "all of the group are gone");
@@ -282,7 +282,7 @@ fn the_end_of_the_runtime_kills_the_group() {
     let (observer, worker) = (build(), build());
     let mut alive = observer.block_on(async { Alive::new() });
     let script = "trap '' TERM; (echo runs >&3; sleep 1000) & wait; wait";
-    worker.spawn(run_command(alive.request(script), attempt()));
+    worker.spawn(run_command(alive.request(script), attempt(), None));
     observer.block_on(async {
         assert_eq!(alive.line().await.as_deref(), Some("runs"));
         worker.shutdown_background();

@@ -4,6 +4,7 @@ mod listen;
 mod metrics;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -30,6 +31,7 @@ Examples:
   towpath worker --allow-shell --concurrency 4
   towpath worker --queues urgent,mail --metrics 9090
   towpath worker --drain --log-level info
+  towpath worker --state-dir /var/lib/towpath/work
 
 With --json two lines: {\"event\": \"started\", \"pid\", \"store\", \"listens\", \"tasks\"} and {\"event\":
 \"stopped\", \"ran_ms\", \"succeeded\", \"retried\", \"failed\", \"revoked\", \"lease_lost\", \"called_off\"}.")]
@@ -66,6 +68,13 @@ pub(crate) struct Args {
     /// that is done only from an SQLite store in a directory that is the caller's own (mode 0700).
     #[arg(long)]
     allow_shell: bool,
+    /// Where tasks write down clean-up that must outlive this process; made if it is not there
+    ///
+    /// Should this worker be killed, the next one on that directory does what was promised before it claims
+    /// anything, and one that lives does so within seconds. Command lines that were running are then ended.
+    /// Take one directory for all workers of a machine, on a disk of that machine.
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    state_dir: Option<PathBuf>,
     /// Serve counters as Prometheus text under /metrics; a port alone means 127.0.0.1
     ///
     /// There is no access control: another address than that of this machine itself shows the counters
@@ -99,7 +108,7 @@ enum Event<'a> {
 }
 
 pub(crate) async fn run(args: Args, env: &Env) -> Result {
-    let app = with_tasks(env.app.clone(), &args);
+    let app = with_state(with_tasks(env.app.clone(), &args), &args, env)?;
     let listen = listen::of(&args.queues, &args.subset);
     let listens = listen::in_words(&listen);
     let server = match args.metrics {
@@ -145,6 +154,17 @@ fn with_tasks(mut app: App, args: &Args) -> App {
         app = app.task(shell::task());
     }
     app
+}
+
+/// The app with the state directory that was asked for.
+fn with_state(app: App, args: &Args, env: &Env) -> Result<App> {
+    match &args.state_dir {
+        None => Ok(app),
+        Some(_) if app.has_scopes() => Err(Failure::usage(
+            "this program names a state directory itself; --state-dir is for those that name none",
+        )),
+        Some(directory) => Ok(app.scopes((env.scopes)(directory)?)),
+    }
 }
 
 fn build(app: &App, listen: Listen, args: &Args) -> towpath_runtime::WorkerBuilder {

@@ -13,7 +13,7 @@ use towpath_core::Result;
 
 use super::registry::{Call, Registry};
 use crate::World;
-use crate::liveness::{Identity, Life};
+use crate::liveness::{Identity, Life, Processes};
 
 /// Arguments of `remove_path`: removes a file, a link, or a directory with all that is in it. What is not there is fine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,13 +22,16 @@ pub struct RemovePath {
     pub path: PathBuf,
 }
 
-/// Arguments of `kill_process_group`: kills the group that this process leads.
+/// Arguments of `kill_process_group`: kills the group that this process leads, when its leader has ended or its time is up.
 ///
-/// When the leader is gone nothing is done: its number may be another's by then.
+/// When the leader is gone before, nothing is done: its number may be another's by then.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KillProcessGroup {
     /// The leader.
     pub leader: Identity,
+    /// How long the leader has to end after the group was asked to (SIGTERM), in milliseconds; 0 kills at once.
+    #[serde(default)]
+    pub grace_ms: u64,
 }
 
 /// Arguments of `run_command`: runs a program in a process group of its own, and has failed unless it exits with 0.
@@ -54,8 +57,8 @@ impl Registry {
     pub fn add_builtin(&mut self, world: &World) -> Result<()> {
         self.add("remove_path", |_, args: RemovePath| remove(&args.path))?;
         let processes = world.processes.clone();
-        self.add("kill_process_group", move |_, args: KillProcessGroup| {
-            kill(&args.leader, processes.life(&args.leader))
+        self.add("kill_process_group", move |call, args: KillProcessGroup| {
+            kill(call, &args, &*processes)
         })?;
         self.add("run_command", |call, args: RunCommand| command(call, &args))
     }
@@ -86,20 +89,48 @@ fn remove(path: &Path) -> std::result::Result<(), String> {
     }
 }
 
-fn kill(leader: &Identity, life: Life) -> std::result::Result<(), String> {
+/// The longest grace; the deadline of the call counts too.
+const GRACE_MAX: Duration = Duration::from_secs(3600);
+/// How old a look at a process may be for its number to be its own still: numbers come round again, but not so fast.
+const FRESH: Duration = Duration::from_secs(1);
+
+fn kill(
+    call: &Call,
+    args: &KillProcessGroup,
+    processes: &dyn Processes,
+) -> std::result::Result<(), String> {
+    let leader = &args.leader;
     let pid = i32::try_from(leader.pid).ok().filter(|pid| *pid > 1);
     let Some(pid) = pid.and_then(Pid::from_raw) else {
         return Err(format!("{} is no process to be killed", leader.pid));
     };
-    match life {
+    match processes.life(leader) {
         Life::Dead => return Ok(()),
         Life::Unknown => return Err(format!("process {} cannot be seen from here", leader.pid)),
         Life::Alive => {}
     }
-    match rustix::process::kill_process_group(pid, Signal::KILL) {
+    let mut seen = Instant::now();
+    let signal = |signal| match rustix::process::kill_process_group(pid, signal) {
         // It leads no group, or has ended since.
         Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
-        Err(error) => Err(format!("cannot kill group {}: {error}", leader.pid)),
+        Err(error) => Err(format!("cannot signal group {}: {error}", leader.pid)),
+    };
+    if args.grace_ms > 0 {
+        signal(Signal::TERM)?;
+        let until = seen + Duration::from_millis(args.grace_ms).min(GRACE_MAX);
+        while !call.is_cancelled() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+            let now = Instant::now();
+            if processes.life(leader) != Life::Alive {
+                break;
+            }
+            seen = now;
+        }
+    }
+    // Others of the group may be left that did not listen; but a machine may have slept in between.
+    match seen.elapsed() < FRESH {
+        true => signal(Signal::KILL),
+        false => Err(format!("process {} was lost sight of", leader.pid)),
     }
 }
 

@@ -105,7 +105,7 @@ impl Drain<'_> {
                 Next::Settled
             }
             Outcome::Failed(error) => {
-                report.failed += 1;
+                report.failure(&one.name, &self.id_of(&one), attempt, &error);
                 one.error = Some(error.clone());
                 note(journal, &Entry::Failed { of, attempt, error }, report);
                 match attempt < self.config.attempts_max {
@@ -114,7 +114,7 @@ impl Drain<'_> {
                 }
             }
             Outcome::Abandoned(error) => {
-                report.failed += 1;
+                report.failure(&one.name, &self.id_of(&one), attempt, &error);
                 one.error = Some(error);
                 self.bury(journal, one, report)
             }

@@ -12,7 +12,7 @@ use super::registry::Registry;
 use super::run::is_inside;
 use super::scope::Scope;
 use super::state::State;
-use super::{Config, Report};
+use super::{Config, Report, TakeOver};
 use crate::Place;
 use crate::journal::Journal;
 
@@ -112,7 +112,7 @@ impl Manager {
         })
     }
 
-    /// Runs what others have left, and begins to take registrations.
+    /// Runs what others have left, unless that is [on request](TakeOver::OnRequest), and begins to take registrations.
     ///
     /// # Errors
     ///
@@ -120,7 +120,7 @@ impl Manager {
     /// [`Kind::Storage`] when somebody has removed the state file and no other can be made. Trouble with the
     /// files of others is none: see [`Scope::orphans`].
     pub fn scope(&self) -> Result<Scope> {
-        let (number, orphans) = self.shared.begin()?;
+        let (number, orphans) = self.shared.begin(self.shared.takes_over_at_scopes())?;
         Ok(Scope::new(self.shared.clone(), number, orphans))
     }
 
@@ -130,7 +130,7 @@ impl Manager {
     ///
     /// As [`scope`](Manager::scope).
     pub fn run_orphans(&self) -> Result<Report> {
-        let (_, report) = self.shared.begin()?;
+        let (_, report) = self.shared.begin(true)?;
         self.shared.own().phase = Phase::Idle;
         Ok(report)
     }
@@ -240,7 +240,11 @@ impl Shared {
         own.phase = phase;
     }
 
-    fn begin(&self) -> Result<(u64, Report)> {
+    fn takes_over_at_scopes(&self) -> bool {
+        self.config.take_over == TakeOver::AtScopes
+    }
+
+    fn begin(&self, takes_over: bool) -> Result<(u64, Report)> {
         let mut active = self.take(Phase::Idle)?;
         let renewed = match active.is_there() {
             true => Ok(()),
@@ -251,7 +255,9 @@ impl Shared {
             return Err(error);
         }
         let mut report = Report::default();
-        self.orphans(&mut active, &mut report);
+        if takes_over {
+            self.orphans(&mut active, &mut report);
+        }
         let mut own = self.own();
         own.active = Some(active);
         own.phase = Phase::Open;
@@ -265,7 +271,9 @@ impl Shared {
         match self.take(Phase::Open) {
             Ok(mut active) => {
                 self.settle(&mut active, &mut report);
-                self.orphans(&mut active, &mut report);
+                if self.takes_over_at_scopes() {
+                    self.orphans(&mut active, &mut report);
+                }
                 self.give(active, Phase::Idle);
             }
             Err(error) => report.trouble(error),

@@ -65,11 +65,23 @@ pub enum Order {
     LastIn,
 }
 
+/// When a manager runs what others have left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TakeOver {
+    /// Before a scope begins and after it has ended.
+    #[default]
+    AtScopes,
+    /// By [`Manager::run_orphans`] alone: for programs with many scopes, which must not wait for what others have left.
+    OnRequest,
+}
+
 /// How a manager runs functions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// In which order; the one of registration unless said otherwise.
     pub order: Order,
+    /// When what others have left is run; around each scope unless said otherwise.
+    pub take_over: TakeOver,
     /// Which death a registration outlives; that of its process unless said otherwise.
     pub durability: Durability,
     /// How long one call may take; a minute unless said otherwise. Then it is told to stop, and has failed.
@@ -87,6 +99,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             order: Order::default(),
+            take_over: TakeOver::default(),
             durability: Durability::default(),
             deadline: Duration::from_secs(60),
             grace: Duration::from_secs(1),
@@ -109,15 +122,27 @@ pub struct Report {
     pub parked: usize,
     /// State files of others that were taken over.
     pub taken: usize,
+    /// State files that another who lives has taken over and is not done with.
+    pub elsewhere: usize,
     /// State files with spoilt lines.
     pub quarantined: usize,
+    /// How attempts failed: the function, its id, the attempt, the error; at most [`Report::TROUBLES_MAX`].
+    pub failures: Vec<String>,
     /// What went wrong around them; at most [`Report::TROUBLES_MAX`].
     pub troubles: Vec<String>,
 }
 
 impl Report {
-    /// How many troubles are told.
+    /// How many troubles, and how many failures, are told.
     pub const TROUBLES_MAX: usize = 16;
+
+    fn failure(&mut self, name: &str, id: &str, attempt: u32, error: &str) {
+        self.failed += 1;
+        if self.failures.len() < Self::TROUBLES_MAX {
+            let failure = format!("{name} ({id}) failed at attempt {attempt}: {error}");
+            self.failures.push(failure);
+        }
+    }
 
     fn trouble(&mut self, trouble: impl std::fmt::Display) {
         if self.troubles.len() < Self::TROUBLES_MAX {

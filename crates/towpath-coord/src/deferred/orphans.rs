@@ -57,6 +57,7 @@ impl Orphans<'_> {
                 Err(error) => return report.trouble(error),
             };
             let (before, mut parked) = (report.taken, 0);
+            report.elsewhere = 0;
             for name in names {
                 if is_held(&name, me) {
                     continue;
@@ -172,6 +173,7 @@ impl Orphans<'_> {
         };
         let ledger = Ledger::of(&reading);
         if !self.is_orphan(is_locked, &reading, &ledger) {
+            report.elsewhere += usize::from(ledger.taken.is_some() && !ledger.pending.is_empty());
             return NOTHING;
         }
         let is_known = |one: &Pending| self.registry.knows(&one.name);

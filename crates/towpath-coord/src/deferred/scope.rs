@@ -56,7 +56,8 @@ impl Scope {
         &self.orphans
     }
 
-    /// Runs what was registered, then what others have left meanwhile.
+    /// Runs what was registered, then what others have left meanwhile, unless that is
+    /// [on request](super::TakeOver::OnRequest).
     pub fn end(mut self) -> Report {
         self.has_ended = true;
         self.registrar.shared.end()

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use towpath_coord::deferred::{
     Cleaned, Config, KillProcessGroup, Manager, Order, Registry, RemovePath, Report, RunCommand,
-    clean, list,
+    TakeOver, clean, list,
 };
 use towpath_coord::fs::{Disk, Fs, Lock, Open};
 use towpath_coord::journal::{Durability, JOURNAL_MAX, Journal};
@@ -295,9 +295,17 @@ fn what_fails_panics_or_overruns_stops_no_other_and_is_given_up() {
         done: 1,
         failed: 2 * 3,
         dead: 3,
+        failures: report.failures.clone(),
         ..Report::default()
     };
     assert_eq!(report, expected);
+    assert_eq!(report.failures.len(), 2 * 3);
+    let told = |end: &str| report.failures.iter().any(|failure| failure.ends_with(end));
+    assert!(told(" failed at attempt 1: no luck"), "{report:?}");
+    assert!(
+        told(" failed at attempt 2: it panicked: as asked"),
+        "{report:?}"
+    );
     assert_eq!(site.ran(), ["the last"]);
     let calls = calls.lock().unwrap();
     assert_eq!(calls.len(), 3, "an id stays the same: {calls:?}");
@@ -343,13 +351,65 @@ fn what_does_not_stop_when_it_is_told_is_left_behind() {
     let expected = Report {
         failed: 1,
         dead: 1,
+        failures: report.failures.clone(),
         ..Report::default()
     };
     assert_eq!(report, expected);
+    assert_eq!(report.failures.len(), 1);
     manager.close().unwrap();
     let dead = list(&site.place(1), &registry).unwrap().dead;
     let told = "it ran for longer than its 50ms and did not stop";
     assert_eq!(dead[0].error, told);
+}
+
+#[test]
+fn orphans_on_request_are_run_neither_before_a_scope_nor_after_it() {
+    let site = Site::new();
+    site.leave(1, &["left"]);
+    let config = Config {
+        take_over: TakeOver::OnRequest,
+        ..Config::default()
+    };
+    let manager = Manager::open(&site.place(2), site.registry(), config).unwrap();
+    let scope = manager.scope().unwrap();
+    scope.defer("say", "own").unwrap();
+    assert_eq!((scope.orphans().taken, scope.end().taken), (0, 0));
+    assert_eq!(site.ran(), ["own"]);
+    assert_eq!(manager.run_orphans().unwrap().taken, 1);
+    assert_eq!(site.ran(), ["own", "left"]);
+}
+
+#[test]
+fn what_another_is_running_is_told_for_as_long_as_he_is() {
+    let site = Site::new();
+    let (begin, begun) = std::sync::mpsc::channel();
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let (begin, held) = (Mutex::new(begin), Mutex::new(held));
+    let mut registry = site.registry();
+    let slow = move |_: &_, (): ()| {
+        begin.lock().unwrap().send(()).unwrap();
+        let _released = held.lock().unwrap().recv();
+        Ok::<(), String>(())
+    };
+    registry.add("slow", slow).unwrap();
+    let open = |pid| Manager::open(&site.place(pid), registry.clone(), Config::default()).unwrap();
+    let gone = open(1);
+    let scope = gone.scope().unwrap();
+    scope.defer("slow", &()).unwrap();
+    die(scope, gone);
+    site.dead.lock().unwrap().push(1);
+
+    let (heir, other) = (open(2), open(3));
+    std::thread::scope(|threads| {
+        let taking = threads.spawn(|| heir.run_orphans().unwrap());
+        begun.recv().unwrap();
+        let meanwhile = other.run_orphans().unwrap();
+        assert_eq!((meanwhile.taken, meanwhile.elsewhere), (0, 1));
+        drop(release);
+        let taken = taking.join().unwrap();
+        assert_eq!((taken.done, taken.elsewhere), (1, 0));
+    });
+    assert_eq!(other.run_orphans().unwrap(), Report::default());
 }
 
 #[test]
@@ -432,7 +492,7 @@ fn what_another_took_without_the_lock_is_his_while_he_lives() {
         // The lock is free now, and the taker is in the midst.
         let seen = other.run_orphans().unwrap();
         go.wait();
-        assert_eq!(seen, Report::default());
+        assert_eq!((seen.taken, seen.elsewhere), (0, 1));
         assert_eq!(taking.join().unwrap().done, 2);
     });
     assert_eq!(site.ran(), ["blocks", "a"]);
@@ -665,16 +725,52 @@ fn kill_process_group_kills_the_one_that_was_meant() {
     let leader = system.of(child.id()).unwrap();
     let mut recycled = leader.clone();
     recycled.started += 1;
-    assert_eq!(
-        built_in("kill_process_group", &KillProcessGroup { leader: recycled }),
-        None
-    );
+    let kill = |leader| {
+        let args = KillProcessGroup {
+            leader,
+            grace_ms: 0,
+        };
+        built_in("kill_process_group", &args)
+    };
+    assert_eq!(kill(recycled), None);
     assert!(child.try_wait().unwrap().is_none(), "another's number");
-    assert_eq!(
-        built_in("kill_process_group", &KillProcessGroup { leader }),
-        None
-    );
+    assert_eq!(kill(leader), None);
     assert!(!child.wait().unwrap().success());
+}
+
+#[test]
+fn a_group_may_end_by_itself_in_its_grace_and_who_does_not_is_killed() {
+    use std::io::{BufRead as _, BufReader, Read as _};
+    use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+    use std::process::{Command, Stdio};
+    let wait = "echo ready; while :; do sleep 0.01; done";
+    let check = |script: &str, grace_ms, expected: (Option<i32>, Option<i32>)| {
+        let mut command = Command::new("sh");
+        command.args(["-c", &script.replace("WAIT", wait)]);
+        let mut child = command
+            .process_group(0)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut told = BufReader::new(child.stdout.take().unwrap());
+        let mut ready = String::new();
+        told.read_line(&mut ready).unwrap();
+        let leader = System::new(&SystemClock::new()).of(child.id()).unwrap();
+        let args = KillProcessGroup { leader, grace_ms };
+        assert_eq!(built_in("kill_process_group", &args), None);
+        let status = child.wait().unwrap();
+        assert_eq!((status.code(), status.signal()), expected, "{script}");
+        // Nobody of the group has it open any more.
+        told.read_to_string(&mut ready).unwrap();
+        ready
+    };
+    let long = 3_000_000;
+    let polite = check("trap 'echo bye; exit 7' TERM; WAIT", long, (Some(7), None));
+    assert_eq!(polite, "ready\nbye\n");
+    check("trap '' TERM; WAIT", 20, (None, Some(9)));
+    // The leader ends; its child does not listen.
+    let child = "trap 'exit 8' TERM; (trap '' TERM; WAIT) & while :; do sleep 0.01; done";
+    check(child, long, (Some(8), None));
 }
 
 #[test]

@@ -7,7 +7,9 @@ use towpath_core::retry::{self, Next};
 use towpath_core::store::{LockToken, Settle, Verdict};
 use towpath_core::{Backoff, FailReason, Mechanism, Message, Payload, limits};
 
+use super::clean_up;
 use super::finished::{After, End, Hook, Hooks};
+use super::shutdown::Phases;
 use super::threads::SlotThread;
 use crate::app::Shared;
 use crate::cancel::{CancelReason, Canceller};
@@ -49,10 +51,13 @@ impl<'a> Attempt<'a> {
     }
 
     /// Runs the attempt to its end.
-    pub(crate) async fn run(self, thread: &mut SlotThread) -> (End, Links) {
+    pub(crate) async fn run(self, thread: &mut SlotThread, phases: &Phases) -> (End, Links) {
+        clean_up::orphans_of_lost(self.ctx()).await;
         let began = Instant::now();
         let ended = self.perform(thread).await;
         self.shared.metrics.handler_ran(began.elapsed());
+        // The body is gone, or left behind; nothing is settled yet, and the locks still hold.
+        clean_up::at_end(self.ctx(), phases).await;
         let links = self.ctx().take_links();
         let unlock = links.tokens();
         (self.judge(ended, unlock), links)
@@ -108,11 +113,26 @@ impl<'a> Attempt<'a> {
             (Body::Async(future), Mechanism::Async) => Catch(future).await,
             (Body::Async(future), Mechanism::Thread) => {
                 let runtime = tokio::runtime::Handle::current();
-                thread.run(move || runtime.block_on(future)).await
+                self.on_thread(thread, move || runtime.block_on(future))
+                    .await
             }
             (Body::Blocking(call), Mechanism::Async) => panics::catch(call).and_then(|ended| ended),
-            (Body::Blocking(call), Mechanism::Thread) => thread.run(call).await,
+            (Body::Blocking(call), Mechanism::Thread) => self.on_thread(thread, call).await,
         }
+    }
+
+    async fn on_thread(
+        &self,
+        thread: &mut SlotThread,
+        call: impl FnOnce() -> BodyResult<Payload> + Send + 'static,
+    ) -> BodyResult<Payload> {
+        let held = self.ctx().held();
+        let body = move || {
+            let ended = panics::catch(call).and_then(|ended| ended);
+            drop(held);
+            ended
+        };
+        thread.run(body).await
     }
 
     async fn post_op(&self, ended: &BodyResult<Payload>) -> Result<(), TaskError> {

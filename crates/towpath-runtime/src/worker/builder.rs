@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 use towpath_core::store::Selection;
 use towpath_core::{Error, Kind, Mechanism, QueueName, Result, TaskName, limits};
 
+use super::clean_up;
 use super::exchange::Exchange;
 use super::handle::Worker;
 use super::pool::Pool;
@@ -242,14 +243,14 @@ impl WorkerBuilder {
         check_lease(self.lease, self.beat)
     }
 
-    /// Starts the worker: joins the store, and claims from then on.
+    /// Starts the worker: runs the deferred functions that dead workers have left, joins the store, and claims from then on.
     ///
     /// Must be called within a tokio runtime that has its time driver on.
     ///
     /// # Errors
     ///
     /// [`Kind::NoTasks`] when the app has no task that is listened to; what [`App::check`] finds;
-    /// [`Kind::Invalid`] for settings out of their limits; what the store says.
+    /// [`Kind::Invalid`] for settings out of their limits; what the state directory and the store say.
     ///
     /// [`App::check`]: crate::App::check
     ///
@@ -259,8 +260,9 @@ impl WorkerBuilder {
     /// ends with its lease.
     pub async fn start(self) -> Result<Worker> {
         self.check()?;
-        let pools = self.pools()?;
         let phases = Phases::new();
+        let pools = self.pools(&phases)?;
+        clean_up::orphans(&self.shared).await?;
         let (tenancy, heartbeat) = Tenancy::begin(
             self.shared.clone(),
             self.listen.describe(),
@@ -293,6 +295,7 @@ impl WorkerBuilder {
     )]
     fn pools(
         &self,
+        phases: &Phases,
     ) -> Result<
         Vec<(
             Arc<Pool>,
@@ -313,7 +316,8 @@ impl WorkerBuilder {
             .into_iter()
             .filter_map(|(mechanism, slots)| {
                 let selection = self.listen.selection(&tasks_of(mechanism))?;
-                let (pool, ended) = Pool::new(self.shared.clone(), mechanism, slots);
+                let (pool, ended) =
+                    Pool::new(self.shared.clone(), mechanism, slots, phases.clone());
                 Some((pool, ended, Arc::new(selection)))
             })
             .collect();

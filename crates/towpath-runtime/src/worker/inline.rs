@@ -11,6 +11,7 @@ use towpath_core::{Message, Result, limits};
 
 use super::finished::{After, End, Finished, Hook};
 use super::pool::Pool;
+use super::shutdown::Phases;
 use super::tenancy::join;
 use super::tenure::Tenure;
 use super::threads::{SlotThread, Threads};
@@ -22,6 +23,7 @@ const LEASE: Duration = Duration::from_secs(60 * 60);
 /// Promotes what is due and runs everything ready, until nothing is left; answers how many attempts
 /// ran, at most `max`.
 pub(crate) async fn run_ready(shared: Arc<Shared>, max: usize) -> Result<usize> {
+    super::clean_up::orphans(&shared).await?;
     let tasks = shared
         .registry
         .iter()
@@ -29,7 +31,8 @@ pub(crate) async fn run_ready(shared: Arc<Shared>, max: usize) -> Result<usize> 
         .collect();
     let selection = Arc::new(Selection::Any { tasks });
     let tenure = Arc::new(join(&shared, "inline", LEASE).await?);
-    let (pool, _) = Pool::new(shared.clone(), towpath_core::Mechanism::Async, 1);
+    let mechanism = towpath_core::Mechanism::Async;
+    let (pool, _) = Pool::new(shared.clone(), mechanism, 1, Phases::new());
     let mut thread = SlotThread::new(Threads::new(1));
     let mut ran = 0;
     while ran < max {

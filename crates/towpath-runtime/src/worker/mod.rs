@@ -4,14 +4,16 @@
 //!   store ──claim──► Exchange ──► Inbox ──► slots (Attempt) ──finished──► Exchange ──settle──► store
 //!                       ▲                                                    │
 //!   Heartbeat (own thread, own connection) ── Tenure: may start? lost? ──────┘
-//!   upkeep: promoter, rescuer, expirer, pruner, auditor, revoker
+//!   upkeep: promoter, rescuer, expirer, pruner, auditor, revoker, sweeper
 //! ```
 //!
 //! One [`Exchange`](exchange::Exchange) per mechanism settles what has finished and claims what there
-//! is room for, in one step of the store. [`shutdown`] says who waits for whom at the end.
+//! is room for, in one step of the store. [`clean_up`] says when deferred functions are run, [`shutdown`] who waits for whom at the end.
 
+mod aside;
 mod attempt;
 mod builder;
+mod clean_up;
 pub(crate) mod doubt;
 mod exchange;
 mod finished;
@@ -31,6 +33,7 @@ mod upkeep;
 
 pub(crate) use builder::check_lease;
 pub use builder::{Listen, WorkerBuilder};
+pub(crate) use clean_up::tell;
 pub use handle::{StopReport, Worker};
 pub(crate) use heartbeat::Heartbeat;
 pub(crate) use inline::run_ready;

@@ -12,6 +12,7 @@ use tracing::Instrument as _;
 use super::attempt::Attempt;
 use super::finished::{After, End, Finished};
 use super::inbox::{Claimed, Inbox};
+use super::shutdown::Phases;
 use super::threads::{SlotThread, Threads};
 use crate::app::Shared;
 use crate::cancel::Canceller;
@@ -23,6 +24,7 @@ pub(crate) struct Pool {
     shared: Arc<Shared>,
     pub(crate) mechanism: Mechanism,
     slots: usize,
+    phases: Phases,
     pub(crate) inbox: Inbox,
     threads: Arc<Threads>,
     /// Messages that were claimed and whose end was not yet taken in by the exchange.
@@ -42,6 +44,7 @@ impl Pool {
         shared: Arc<Shared>,
         mechanism: Mechanism,
         slots: usize,
+        phases: Phases,
     ) -> (Arc<Self>, mpsc::UnboundedReceiver<Finished>) {
         let (finished, ended) = mpsc::unbounded_channel();
         let threads = Threads::new(slots);
@@ -50,6 +53,7 @@ impl Pool {
             shared,
             mechanism,
             slots,
+            phases,
             inbox,
             threads,
             in_hand,
@@ -189,7 +193,7 @@ impl Pool {
         let span = tracing::info_span!("attempt", task = %message.task, %token);
         let ctx = Context::new(message, tenure.id, cancellation, self.shared.clone());
         let (end, links) = Attempt::new(&self.shared, task, ctx, canceller)
-            .run(thread)
+            .run(thread, &self.phases)
             .instrument(span)
             .await;
         drop(running);

@@ -4,7 +4,8 @@
 //!    and give back at once what was claimed and not started; no attempt is spent. Upkeep ends.
 //!    Attempts that run go on, and are settled as they end.
 //! 2. **Ending** (the grace time is over, or a second signal): what still runs is called off and
-//!    given back. Async bodies are dropped; blocking ones are told and left behind.
+//!    given back. Async bodies are dropped; blocking ones are told and left behind. Deferred functions are
+//!    begun no more, and not waited for: what is left of them stays written down for the next worker.
 //! 3. When an exchange has nothing in hand any more it ends. When all have, the incarnation leaves
 //!    the store, the heartbeat thread is joined, and hooks that still run get a last short wait.
 //!

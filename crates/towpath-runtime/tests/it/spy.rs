@@ -1,4 +1,5 @@
-//! A store in memory that counts what waiters ask of it, and can be out of order for them.
+//! A store in memory that counts what waiters ask of it, can be out of order for them, and notes in which order a worker
+//! claims and settles.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,14 +10,16 @@ use towpath_core::message::Record;
 use towpath_core::store::{
     Answer, Audit, Brief, Capabilities, Claim, Cursor, Finding, KvStore, LeaseKeeper, List,
     LockStore, Note, Promoted, Pruned, QueueRecord, Rescued, ResultRead, Retention, Revoked,
-    SettleRequest, Settled, Standing, StateCounts, Topic, Update, Watch, Window, WorkerCard,
-    WorkerRecord,
+    SettleRequest, Settled, Standing, StateCounts, Topic, Update, Verdict, Watch, Window,
+    WorkerCard, WorkerRecord,
 };
 use towpath_core::{
-    Draft, Error, IncarnationId, Message, MessageId, QueueName, Result, Store, Timestamp, Token,
+    Clock, Draft, Error, IncarnationId, Message, MessageId, QueueName, Result, Store, Timestamp,
+    Token,
 };
 use towpath_stores::MemoryStore;
 
+use crate::log::Log;
 use crate::stage::{Stage, manual_clock};
 
 #[derive(Debug)]
@@ -33,23 +36,38 @@ pub(crate) struct Spy {
     pub(crate) settle_begun: Notify,
     /// Without a permit a settle waits.
     pub(crate) gate: Semaphore,
+    /// What was joined, claimed and settled.
+    pub(crate) log: Arc<Log>,
 }
 
 impl Spy {
     /// A spy, and a stage on it.
     pub(crate) async fn on_stage() -> (Arc<Self>, Stage) {
         let clock = manual_clock();
-        let spy = Arc::new(Self {
-            inner: MemoryStore::new(clock.clone()),
+        let spy = Self::by(clock.clone());
+        let stage = Stage::new(spy.clone(), clock).await;
+        (spy, stage)
+    }
+
+    /// A spy that tells the time by this clock.
+    pub(crate) fn by(clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self {
+            inner: MemoryStore::new(clock),
             looked_at: AtomicUsize::new(0),
             errors: Mutex::default(),
             audited: Notify::new(),
             settling: AtomicUsize::new(0),
             settle_begun: Notify::new(),
             gate: Semaphore::new(1_000),
-        });
-        let stage = Stage::new(spy.clone(), clock).await;
-        (spy, stage)
+            log: Arc::default(),
+        })
+    }
+
+    fn note_claimed(&self, claimed: &[Message]) {
+        for message in claimed {
+            self.log
+                .note(format!("claimed {}", message.counters.claims));
+        }
     }
 
     fn look<'a, T: Send + 'a>(&self, answer: Answer<'a, T>) -> Answer<'a, T> {
@@ -88,10 +106,25 @@ impl Store for Spy {
             self.settling.fetch_add(1, Ordering::SeqCst);
             self.settle_begun.notify_one();
             let _passed = self.gate.acquire().await;
+            for item in &request.items {
+                self.log.note(format!("settled {}", name(&item.verdict)));
+            }
             let settled = self.inner.settle(request).await;
             self.settling.fetch_sub(1, Ordering::SeqCst);
-            settled
+            settled.inspect(|settled| self.note_claimed(&settled.claimed))
         })
+    }
+
+    fn claim(&self, claim: Claim) -> Answer<'_, Vec<Message>> {
+        Box::pin(async move {
+            let claimed = self.inner.claim(claim).await;
+            claimed.inspect(|claimed| self.note_claimed(claimed))
+        })
+    }
+
+    fn join(&self, card: WorkerCard, lease: Duration) -> Answer<'_, ()> {
+        self.log.note("joined");
+        self.inner.join(card, lease)
     }
 
     delegate! {
@@ -99,9 +132,7 @@ impl Store for Spy {
         capabilities() -> Capabilities;
         now() -> Answer<'_, Timestamp>;
         submit(drafts: Vec<Draft>) -> Answer<'_, Vec<Result<()>>>;
-        join(card: WorkerCard, lease: Duration) -> Answer<'_, ()>;
         leave(incarnation: IncarnationId) -> Answer<'_, ()>;
-        claim(claim: Claim) -> Answer<'_, Vec<Message>>;
         note(incarnation: IncarnationId, token: Token, note: Note) -> Answer<'_, ()>;
         standing(incarnation: IncarnationId, tokens: Vec<Token>) -> Answer<'_, Vec<Standing>>;
         lease_keeper() -> Result<Box<dyn LeaseKeeper>>;
@@ -126,5 +157,15 @@ impl Store for Spy {
         kv() -> &dyn KvStore;
         locks() -> &dyn LockStore;
         close() -> Answer<'_, ()>;
+    }
+}
+
+fn name(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Done { .. } => "done",
+        Verdict::Retry { .. } => "retry",
+        Verdict::Fail { .. } => "fail",
+        Verdict::Release => "release",
+        Verdict::Snooze { .. } => "snooze",
     }
 }

@@ -4,6 +4,8 @@
 mod away;
 #[cfg(all(unix, feature = "sqlite"))]
 mod clocks;
+#[cfg(unix)]
+mod deferred;
 #[cfg(all(unix, feature = "sqlite"))]
 mod disk;
 mod hello;

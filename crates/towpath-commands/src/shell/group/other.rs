@@ -2,8 +2,10 @@
 
 use std::io;
 use std::process::ExitStatus;
+use std::time::Duration;
 
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use towpath_runtime::Context;
 
 /// A program. Dropping it kills it.
 pub(in crate::shell) struct Group {
@@ -15,6 +17,15 @@ impl Group {
     pub(in crate::shell) fn spawn(command: &mut Command) -> io::Result<Self> {
         let child = command.kill_on_drop(true).spawn()?;
         Ok(Self { child })
+    }
+
+    /// Nobody could find it again.
+    pub(in crate::shell) fn promise_its_end(
+        &self,
+        _ctx: &Context,
+        _grace: Duration,
+    ) -> towpath_core::Result<()> {
+        Ok(())
     }
 
     /// Its pipes, each once.

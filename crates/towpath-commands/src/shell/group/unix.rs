@@ -7,10 +7,15 @@
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::signal::unix::{SignalKind, signal};
+use towpath_coord::deferred::KillProcessGroup;
+use towpath_coord::liveness::System;
+use towpath_core::{Kind, SystemClock};
+use towpath_runtime::Context;
 
 /// A program that leads a process group. Dropping it kills the whole group.
 pub(in crate::shell) struct Group {
@@ -33,6 +38,29 @@ impl Group {
             leader,
             ended,
         })
+    }
+
+    /// Writes down that the group is to be ended with its attempt, for whoever is there then. A state directory that
+    /// does not know how is left alone.
+    pub(in crate::shell) fn promise_its_end(
+        &self,
+        ctx: &Context,
+        grace: Duration,
+    ) -> towpath_core::Result<()> {
+        let number = self
+            .leader
+            .and_then(|pid| u32::try_from(pid.as_raw_nonzero().get()).ok());
+        let system = System::new(&SystemClock::new());
+        // One that has ended already needs nobody.
+        let Some(leader) = number.and_then(|number| system.of(number)) else {
+            return Ok(());
+        };
+        let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+        let args = KillProcessGroup { leader, grace_ms };
+        match ctx.defer("kill_process_group", &args) {
+            Err(error) if error.kind() == Kind::Invalid => Ok(()),
+            promised => promised,
+        }
     }
 
     /// Its pipes, each once.

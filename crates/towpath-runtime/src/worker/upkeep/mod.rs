@@ -10,6 +10,7 @@ mod promoter;
 mod pruner;
 mod rescuer;
 mod revoker;
+mod sweeper;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -92,6 +93,13 @@ pub(super) fn start(
         pools: pools.to_vec(),
     };
     loops.spawn(run(revoker, shared.clone(), phases.clone()));
+    if shared.scopes.is_some() {
+        loops.spawn(run(
+            sweeper::Sweeper(shared.clone()),
+            shared.clone(),
+            phases.clone(),
+        ));
+    }
     if let Some(every) = config.audit_every {
         loops.spawn(run(
             auditor::Auditor::new(shared.clone(), every),
