@@ -46,6 +46,9 @@ const LIST_MAX: usize = 65_536;
 const ENDING_MAX: usize = 64;
 
 /// What is to be made, and under which rules.
+///
+/// For files that one of many makes; all who ask name the same files and the same cooldown. Where making them
+/// twice does no harm, a rename alone is enough. [`Generating`] has an example, the crate's page a longer one.
 #[derive(Debug, Clone)]
 pub struct Checkout {
     place: Place,
@@ -93,7 +96,7 @@ impl Checkout {
         }
     }
 
-    /// Has failures cool down before the next attempt.
+    /// Has failures cool down before the next attempt. Without it they are neither counted nor heeded.
     #[must_use]
     pub fn cooldown(mut self, params: CoolDownParams) -> Self {
         self.cooldown = Some(params);

@@ -9,7 +9,7 @@ use towpath_core::{Clock, Error, Kind, Result};
 const FIRST: Duration = Duration::from_millis(5);
 const LONGEST: Duration = Duration::from_millis(250);
 
-/// How long to wait for others.
+/// How long to wait for others, by the boot clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wait {
     /// Not at all: one try.

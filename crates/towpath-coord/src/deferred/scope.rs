@@ -9,7 +9,7 @@ use super::Report;
 use super::manager::Shared;
 
 /// Takes registrations until its end, and then runs them: at [`end`](Scope::end), or where it is dropped, as by `?` or
-/// by a panic.
+/// by a panic. For clean-up that a kill may skip, `Drop` is enough. [`Manager`](super::Manager) has an example.
 #[derive(Debug)]
 #[must_use = "a scope that is dropped ends"]
 pub struct Scope {
