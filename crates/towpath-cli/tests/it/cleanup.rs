@@ -136,6 +136,36 @@ fn clean_up_that_fails_is_told_and_counts_only_after_a_success() {
 }
 
 #[test]
+fn a_second_signal_during_the_clean_up_leaves_the_rest_to_the_next_run() {
+    let program = Program::new();
+    let long = "touch cleaning; while [ -e cleaning ] && [ ! -e go ]; do sleep 0.01; done; echo first >> log";
+    let script =
+        format!("\"$T\" defer -- sh -c '{long}' && \"$T\" defer -- sh -c 'echo second >> log'");
+    let mut child = around(&program, &[], &script).spawn().unwrap();
+    until("it does not clean up", || {
+        program.home().join("cleaning").exists()
+    });
+    let both = std::cell::RefCell::new(&mut child);
+    until("it does not end", || {
+        let mut child = both.borrow_mut();
+        signal(&child, "TERM");
+        child.try_wait().unwrap().is_some()
+    });
+    assert_eq!(log(&program), "");
+    // What was under way goes on, and has our standard error.
+    std::fs::write(program.home().join("go"), "").unwrap();
+    let run = finished(child.wait_with_output().unwrap());
+    assert_eq!(run.code, 143, "{run:?}");
+    let told = "clean-up is under way; a second signal leaves the rest to the next run";
+    assert!(run.stderr.contains(told), "{run:?}");
+    let run = self::run(&program, &[], "true");
+    assert_eq!(run.code, 0, "{run:?}");
+    // What was under way is done again; it may also have come to its own end.
+    assert!(log(&program).contains("first\n"), "{run:?}");
+    assert_eq!(log(&program).matches("second\n").count(), 1, "{run:?}");
+}
+
+#[test]
 fn outside_of_with_cleanup_nothing_is_promised() {
     let program = Program::new();
     let run = program.run(&["defer", "--", "true"]);
