@@ -300,9 +300,8 @@ impl Checkout {
         let directory = self.place.directory();
         fs.sync_dir(directory)
             .map_err(|error| storage(directory, "sync", error))?;
-        if let Some(rider) = self.rider() {
-            rider.clear()?;
-        }
+        // Whoever counted failures: it is the files that have been made.
+        CoolDown::new(&self.place, &self.manifest, CoolDownParams::default()).clear()?;
         intent.clear_all()?;
         self.remove(&self.record())
     }
@@ -411,15 +410,22 @@ impl Generating {
         self.is_over = true;
         let checkout = self.checkout.clone();
         self.under_lock(|this| {
+            // First, for on a disk that is full they make the room in which the failure is counted.
+            let removed = this.remove_parts();
             if this.intent.verify()? {
                 checkout.count_failure()?;
                 this.intent.clear()?;
             }
-            for index in 0..checkout.manifest.names().len() {
-                checkout.remove_part(&checkout.part(&this.parts, index))?;
-            }
-            checkout.remove(&checkout.place.path(format!("{}-record", this.parts)))
+            removed
         })
+    }
+
+    fn remove_parts(&self) -> Result<()> {
+        let checkout = &self.checkout;
+        for index in 0..checkout.manifest.names().len() {
+            checkout.remove_part(&checkout.part(&self.parts, index))?;
+        }
+        checkout.remove(&checkout.place.path(format!("{}-record", self.parts)))
     }
 
     fn under_lock<T>(&mut self, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {

@@ -5,6 +5,7 @@
 //! (another machine, another namespace of processes), only time helps.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -98,7 +99,7 @@ impl Processes for System {
         let me = &self.me;
         if (&of.host, &of.boot) != (&me.host, &me.boot) {
             // The same machine, started since: nothing outlives that. Two machines may share a name, but not a disk of one
-            // of them.
+            // of them; for where they do, see `AmongMachines`.
             return match of.host == me.host {
                 true => Life::Dead,
                 false => Life::Unknown,
@@ -131,6 +132,27 @@ impl Processes for System {
     }
 }
 
+/// The same where several machines write: of another start nothing is known, for machines may share a name.
+#[derive(Debug)]
+pub(crate) struct AmongMachines(pub(crate) Arc<dyn Processes>);
+
+impl Processes for AmongMachines {
+    fn me(&self) -> Identity {
+        self.0.me()
+    }
+
+    fn life(&self, of: &Identity) -> Life {
+        match of.boot == self.me().boot {
+            true => self.0.life(of),
+            false => Life::Unknown,
+        }
+    }
+
+    fn sleep_while(&self, lives: &Identity, at_most: Duration) {
+        self.0.sleep_while(lives, at_most);
+    }
+}
+
 /// When a process started: the 22nd field of its `stat` (proc(5)). `None` when there is no such process, or it
 /// has ended and only waits to be noticed by its parent.
 fn started(pid: u32) -> Option<u64> {
@@ -152,4 +174,32 @@ fn namespace() -> Option<u64> {
     let link = std::fs::read_link("/proc/self/ns/pid").ok()?;
     let told = link.to_str()?;
     told.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use towpath_core::SystemClock;
+
+    use super::*;
+
+    #[test]
+    fn among_machines_only_those_of_this_start_are_known_to_be_dead() {
+        let alone = Arc::new(System::new(&SystemClock::new()));
+        let among = AmongMachines(alone.clone());
+        let check = |of: &Identity, here: Life, there: Life| {
+            assert_eq!((alone.life(of), among.life(of)), (here, there), "{of:?}");
+        };
+        let me = alone.me();
+        check(&me, Life::Alive, Life::Alive);
+        let recycled = Identity {
+            started: me.started + 1,
+            ..me.clone()
+        };
+        check(&recycled, Life::Dead, Life::Dead);
+        let before = Identity {
+            boot: "another start".to_owned(),
+            ..me
+        };
+        check(&before, Life::Dead, Life::Unknown);
+    }
 }

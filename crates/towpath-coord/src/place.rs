@@ -6,7 +6,7 @@ use std::sync::Arc;
 use towpath_core::{Clock, Error, Kind, Result, SystemClock};
 
 use crate::fs::{Disk, Fs, Lock, Open};
-use crate::liveness::{Processes, System};
+use crate::liveness::{AmongMachines, Processes, System};
 
 /// What the protocols work with: the layer over files, the clocks, the processes.
 ///
@@ -88,13 +88,18 @@ impl Place {
         let directory = directory.into();
         let cannot = |error| storage(&directory, "look at", error);
         let over = world.fs.network(&directory).map_err(cannot)?;
-        if let Some(over) = over.filter(|_| network == Network::Refuse) {
+        if let Some(over) = over.as_ref().filter(|_| network == Network::Refuse) {
             let text = format!(
                 "{} is on {over}, where locks may not hold between machines; take a directory on a disk of this \
                  machine, or allow network file systems",
                 directory.display()
             );
             return Err(Error::new(Kind::Unsupported, text));
+        }
+        let mut world = world;
+        if over.is_some() {
+            // A host of our name with another start of the machine may be another machine that lives.
+            world.processes = Arc::new(AmongMachines(world.processes));
         }
         let place = Self { world, directory };
         if network == Network::Allow {

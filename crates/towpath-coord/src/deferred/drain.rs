@@ -16,6 +16,9 @@ use crate::fs::Open;
 use crate::journal::{Durability, Journal};
 use crate::place::storage;
 
+/// How many functions that were given up are kept. Beyond it they stay in their state files.
+const DEAD_MAX: usize = 10_000;
+
 /// What is kept of a function that was given up.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Letter {
@@ -165,6 +168,11 @@ impl Drain<'_> {
             match fs.create_dir(&directory) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
                 _ => {}
+            }
+            if fs.list(&directory, DEAD_MAX)?.len() == DEAD_MAX {
+                let text =
+                    "there are 10,000 functions that were given up; remove those that were seen to";
+                return Err(io::Error::other(text));
             }
             // One that was begun by a process that died is written over.
             let file = fs.open(&unfinished, Open::Create)?;

@@ -17,6 +17,8 @@ use crate::journal::{JOURNAL_MAX, Journal, Reading};
 use crate::liveness::Life;
 use crate::place::storage;
 
+/// How many spoilt files are kept apart. Beyond it they stay where they are, drained.
+const QUARANTINE_MAX: usize = 1_000;
 /// How often the directory is gone through: what comes up meanwhile is run too, but not for ever.
 const PASSES: usize = 4;
 
@@ -213,6 +215,10 @@ impl Orphans<'_> {
         match fs.create_dir(&directory) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
             _ => {}
+        }
+        if fs.list(&directory, QUARANTINE_MAX)?.len() == QUARANTINE_MAX {
+            let text = "1,000 spoilt files are in quarantine; remove those that were looked at";
+            return Err(io::Error::other(text));
         }
         fs.rename_new(&self.state.path(name), &directory.join(name))?;
         report.quarantined += 1;

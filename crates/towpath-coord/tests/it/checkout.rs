@@ -114,6 +114,49 @@ fn a_failure_cools_down_and_a_success_ends_that() {
 }
 
 #[test]
+fn a_success_of_who_heeds_no_cooldown_ends_it_for_those_who_do() {
+    let stage = Stage::new();
+    let heeding = checkout(&stage, 1);
+    ours(&heeding).fail().unwrap();
+    let place = stage.place_over(2, Arc::new(Disk)).unwrap();
+    let generating = ours(&Checkout::new(place, Manifest::new(NAMES).unwrap()));
+    make(&generating, "new");
+    generating.commit().unwrap();
+    assert!(left_over(&stage).is_empty(), "{:?}", left_over(&stage));
+    drop(ours(&heeding));
+}
+
+#[test]
+fn a_record_that_a_loss_of_power_has_emptied_keeps_nobody_from_making_one_file() {
+    let one = |stage: &Stage, pid, fs| {
+        let manifest = Manifest::new([NAMES[0]]).unwrap();
+        Ok::<_, Error>(Checkout::new(stage.place_over(pid, fs)?, manifest))
+    };
+    let make_it = |checkout: &Checkout, text| {
+        let Begun::Generating(generating) = begin(checkout)? else {
+            panic!("nobody else is there")
+        };
+        std::fs::write(generating.part(NAMES[0].as_ref()).unwrap(), text).unwrap();
+        generating.commit()
+    };
+    // Ends the world at every operation, until behind one of them the record is there.
+    let dead_with_record = |at| {
+        let stage = Stage::new();
+        let fs = Arc::new(Faulty::new(Arc::new(Disk), Some((at, Fault::DieAfter))));
+        let _the_world_ended = one(&stage, 1, fs).and_then(|it| make_it(&it, "new"));
+        let mut left = left_over(&stage).into_iter();
+        let name = left.find(|name| name.starts_with(".towpath-publish-"))?;
+        Some((stage.directory.path().join(name), stage))
+    };
+    let (record, stage) = (1..200).find_map(dead_with_record).unwrap();
+    std::fs::write(record, "").unwrap();
+    stage.kill(1);
+    make_it(&one(&stage, 2, Arc::new(Disk)).unwrap(), "newer").unwrap();
+    assert_eq!(published(&stage)[0].as_deref(), Some("newer"));
+    assert!(left_over(&stage).is_empty(), "{:?}", left_over(&stage));
+}
+
+#[test]
 fn who_commits_without_a_file_has_failed_and_published_nothing() {
     let stage = Stage::new();
     let checkout = checkout(&stage, 1);
