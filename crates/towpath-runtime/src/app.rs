@@ -200,7 +200,7 @@ impl App {
     }
 
     /// Says where attempts promise clean-up that outlives their process ([`Context::defer`](crate::Context::defer)):
-    /// a `towpath::deferred::StateDir`. Without it they cannot, and it costs nothing.
+    /// a `towpath::deferred::StateDir` (feature `files`). Without it they cannot, and it costs nothing.
     ///
     /// What dead workers have left there is run before a worker of this app claims anything, and every few seconds.
     #[must_use]

@@ -1,16 +1,17 @@
 //! Durable tasks for Rust: *they reach the other end, even when the process that carried them does not.*
 //!
 #![doc = include_str!("docs/book.md")]
+#![cfg_attr(all(unix, feature = "files"), doc = include_str!("docs/cleanup.md"))]
 
 #[cfg(feature = "cli")]
 pub mod cli;
-#[cfg(unix)]
+#[cfg(all(unix, feature = "files"))]
 pub mod deferred;
 pub mod testing;
 
 /// Files that are made once: locks of directories, claims and cooldowns of files, [`Checkout`](files::Checkout) for all of
 /// it. Needs no queue. [`deferred`] has the clean-up that goes with it.
-#[cfg(unix)]
+#[cfg(all(unix, feature = "files"))]
 pub use towpath_coord as files;
 pub use towpath_core::backoff;
 pub use towpath_core::message::{

@@ -4,7 +4,7 @@
 mod away;
 #[cfg(all(unix, feature = "sqlite"))]
 mod clocks;
-#[cfg(unix)]
+#[cfg(all(unix, feature = "files"))]
 mod deferred;
 #[cfg(all(unix, feature = "sqlite"))]
 mod disk;

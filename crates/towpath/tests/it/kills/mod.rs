@@ -10,6 +10,7 @@ pub(crate) mod locks;
 mod order;
 mod poison;
 pub(crate) mod process;
+#[cfg(feature = "files")]
 pub(crate) mod promises;
 mod signals;
 pub(crate) mod tasks;

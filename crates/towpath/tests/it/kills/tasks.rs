@@ -167,6 +167,7 @@ pub(crate) async fn play(part: Part) {
         }
         "work with a pool of eight" => work(&part, |worker| worker.concurrency(8)).await,
         "consume" => consume(&part).await,
+        #[cfg(feature = "files")]
         "work and promise" => super::promises::work(&part).await,
         "share a lock" => super::locks::share(&part).await,
         #[cfg(target_os = "linux")]
