@@ -111,6 +111,6 @@ pub mod __private {
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/guide/quickstart.md")]
 #[doc = include_str!("../../../docs/guide/sharing.md")]
-#[cfg_attr(unix, doc = include_str!("../../../docs/guide/make-a-file-once.md"))]
-#[cfg_attr(unix, doc = include_str!("../../../docs/guide/promise-a-clean-up.md"))]
+#[cfg_attr(all(unix, feature = "files"), doc = include_str!("../../../docs/guide/make-a-file-once.md"))]
+#[cfg_attr(all(unix, feature = "files"), doc = include_str!("../../../docs/guide/promise-a-clean-up.md"))]
 mod guide {}
