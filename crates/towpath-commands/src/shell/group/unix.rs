@@ -5,7 +5,6 @@
 //! is *looked at* (`waitid` with `WNOWAIT`, whenever SIGCHLD comes) and the leader reaped last.
 
 use std::io;
-use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -16,6 +15,8 @@ use towpath_coord::deferred::KillProcessGroup;
 use towpath_coord::liveness::System;
 use towpath_core::{Kind, SystemClock};
 use towpath_runtime::Context;
+
+pub(in crate::shell) use crate::child::described as describe;
 
 /// A program that leads a process group. Dropping it kills the whole group.
 pub(in crate::shell) struct Group {
@@ -112,37 +113,4 @@ impl Drop for Group {
     fn drop(&mut self) {
         self.signal(Signal::KILL);
     }
-}
-
-/// How a program ended, for people.
-pub(in crate::shell) fn describe(status: ExitStatus) -> String {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => format!("exit code {code}"),
-        (None, Some(number)) => match name(number) {
-            Some(name) => format!("signal {number} ({name})"),
-            None => format!("signal {number}"),
-        },
-        (None, None) => status.to_string(),
-    }
-}
-
-fn name(number: i32) -> Option<&'static str> {
-    let names = [
-        (Signal::HUP, "SIGHUP"),
-        (Signal::INT, "SIGINT"),
-        (Signal::QUIT, "SIGQUIT"),
-        (Signal::ILL, "SIGILL"),
-        (Signal::ABORT, "SIGABRT"),
-        (Signal::BUS, "SIGBUS"),
-        (Signal::FPE, "SIGFPE"),
-        (Signal::KILL, "SIGKILL"),
-        (Signal::SEGV, "SIGSEGV"),
-        (Signal::PIPE, "SIGPIPE"),
-        (Signal::ALARM, "SIGALRM"),
-        (Signal::TERM, "SIGTERM"),
-        (Signal::XCPU, "SIGXCPU"),
-        (Signal::XFSZ, "SIGXFSZ"),
-    ];
-    let found = names.iter().find(|(signal, _)| signal.as_raw() == number);
-    found.map(|(_, name)| *name)
 }
