@@ -112,6 +112,7 @@ async fn run(store: &dyn Store) {
     let claim = Claim {
         incarnation,
         max: 5,
+        enough: 5,
         selection: Selection::Any { tasks: tasks_of() }.into(),
         turn: 0,
     };

@@ -152,6 +152,7 @@ async fn work(store: &dyn Store, choice: u64) {
         let claim = Claim {
             incarnation,
             max: 3,
+            enough: 3,
             selection,
             turn,
         };
