@@ -125,27 +125,42 @@ impl Checkout {
         veto: impl FnOnce() -> Option<String>,
     ) -> Result<Begun> {
         let lock = EventLock::new(self.place.clone());
-        let begun = lock.within(wait, cancel, |fence| self.claimed(fence, veto))?;
+        let mut veto = Some(veto);
+        let mut begin = || lock.within(wait, cancel, |fence| self.claimed(fence, &mut veto));
+        let begun = match begin() {
+            // What a dead maker has left may be what fills the disk, and the lock itself needs room.
+            Err(error) if is_full(&error) => {
+                lock.guarded(|| self.make_room())?;
+                begin()?
+            }
+            begun => begun?,
+        };
         Ok(begun.unwrap_or(Begun::Refused(Refusal::Busy)))
     }
 
-    fn claimed(&self, fence: u64, veto: impl FnOnce() -> Option<String>) -> Result<Begun> {
+    fn claimed(
+        &self,
+        fence: u64,
+        veto: &mut Option<impl FnOnce() -> Option<String>>,
+    ) -> Result<Begun> {
         let refused = |refusal| Ok(Begun::Refused(refusal));
         let intent = Intent::new(&self.place, &self.manifest, fence);
         self.finish_publishing(&intent)?;
-        if let Some(why) = veto() {
+        let claim = intent.look()?;
+        if claim == Some(Duration::ZERO) {
+            // Somebody claimed the files and never came back. His parts go first, for room to count it.
+            self.sweep()?;
+            self.count_failure()?;
+            intent.clear_all()?;
+        }
+        if let Some(why) = veto.take().and_then(|veto| veto()) {
             return refused(Refusal::Vetoed(why));
         }
-        match intent.look()? {
-            None => {}
-            // Somebody claimed the files and never came back.
-            Some(Duration::ZERO) => {
-                self.count_failure()?;
-                intent.clear_all()?;
-            }
+        match claim {
+            Some(Duration::ZERO) => {}
             Some(remaining) => return refused(Refusal::Claimed { remaining }),
+            None => self.sweep()?,
         }
-        self.sweep()?;
         if let Some(remaining) = self.cooling()? {
             return refused(Refusal::Cooling { remaining });
         }
@@ -198,6 +213,19 @@ impl Checkout {
         self.place.path(name)
     }
 
+    /// Removes what was left of earlier attempts, unless somebody is making the files.
+    fn make_room(&self) -> Result<()> {
+        let claim = Intent::new(&self.place, &self.manifest, 0).look()?;
+        let is_free = claim.is_none_or(|remaining| remaining == Duration::ZERO);
+        // A record says that the parts are as good as published.
+        let is_published = self.place.world.fs.stat(&self.record()).is_ok();
+        if is_free && !is_published {
+            self.sweep()
+        } else {
+            Ok(())
+        }
+    }
+
     /// Removes what was left of earlier attempts.
     fn sweep(&self) -> Result<()> {
         let (fs, prefix) = (&self.place.world.fs, self.parts_prefix());
@@ -206,7 +234,11 @@ impl Checkout {
         let names = names.map_err(|error| storage(directory, "list", error))?;
         let left = |name: &&OsString| name.as_encoded_bytes().starts_with(prefix.as_bytes());
         for name in names.iter().filter(left) {
-            self.remove_part(&self.place.path(name))?;
+            let path = self.place.path(name);
+            if let Err(error) = self.remove_part(&path) {
+                // Its name is like no other, so it is in nobody's way.
+                tracing::warn!(path = %path.display(), %error, "what an earlier attempt has left cannot be removed");
+            }
         }
         collect(&self.place, &names);
         Ok(())
@@ -248,15 +280,18 @@ impl Checkout {
             file.write_at(parts.as_bytes(), 0)?;
             if is_synced { file.sync() } else { Ok(()) }
         });
-        let named = written.and_then(|()| {
-            fs.rename(&aside, &path)?;
-            if is_synced {
-                fs.sync_dir(self.place.directory())
-            } else {
-                Ok(())
-            }
-        });
+        let named = written.and_then(|()| fs.rename(&aside, &path));
         named.map_err(|error| storage(&path, "write", error))
+    }
+
+    /// Has the record outlive a loss of power, where it has to.
+    fn sync_record(&self) -> Result<()> {
+        if self.manifest.names().len() == 1 {
+            return Ok(());
+        }
+        let (fs, directory) = (&self.place.world.fs, self.place.directory());
+        let synced = fs.sync_dir(directory);
+        synced.map_err(|error| storage(directory, "sync", error))
     }
 
     /// Goes on where somebody who had committed has died.
@@ -305,6 +340,15 @@ impl Checkout {
         intent.clear_all()?;
         self.remove(&self.record())
     }
+}
+
+/// Whether something failed because the disk is full.
+fn is_full(error: &Error) -> bool {
+    let source = std::error::Error::source(error);
+    let source = source.and_then(|source| source.downcast_ref::<std::io::Error>());
+    source.is_some_and(|source| {
+        [ErrorKind::StorageFull, ErrorKind::QuotaExceeded].contains(&source.kind())
+    })
 }
 
 /// What a name ends in: `.tar.gz` of `map.tar.gz`; as much of it as leaves room for what stands before it.
@@ -368,9 +412,11 @@ impl Generating {
     /// cannot be written.
     pub fn renew(&self) -> Result<()> {
         let place = &self.checkout.place;
-        let expiry = place.world.clock.now().after(self.checkout.claim);
         // Between the look at the claim and its writing nobody may take it.
-        EventLock::new(place.clone()).guarded(|| self.intent.renew(expiry))
+        EventLock::new(place.clone()).guarded(|| {
+            let now = place.world.clock.now();
+            self.intent.renew(now.after(self.checkout.claim))
+        })
     }
 
     /// Publishes the files, which then replace those of their names, and ends cooldown and claim.
@@ -388,6 +434,7 @@ impl Generating {
             this.check_ours()?;
             checkout.write_record(&this.parts)?;
             is_committed = true;
+            checkout.sync_record()?;
             checkout.publish(&this.parts, &this.intent)
         });
         self.is_over |= is_committed;
@@ -406,18 +453,31 @@ impl Generating {
         self.give_up()
     }
 
+    /// Gives the claim up without an attempt: nothing is counted. For who was called off before he began.
+    ///
+    /// # Errors
+    ///
+    /// As [`fail`](Generating::fail).
+    pub fn withdraw(mut self) -> Result<()> {
+        self.is_over = true;
+        let removed = self.remove_parts();
+        self.under_lock(|this| this.intent.clear())?;
+        removed
+    }
+
     fn give_up(&mut self) -> Result<()> {
         self.is_over = true;
+        // First, for on a disk that is full they make the room in which the failure is counted.
+        let removed = self.remove_parts();
         let checkout = self.checkout.clone();
         self.under_lock(|this| {
-            // First, for on a disk that is full they make the room in which the failure is counted.
-            let removed = this.remove_parts();
             if this.intent.verify()? {
                 checkout.count_failure()?;
                 this.intent.clear()?;
             }
-            removed
-        })
+            Ok(())
+        })?;
+        removed
     }
 
     fn remove_parts(&self) -> Result<()> {

@@ -12,7 +12,7 @@
 //! | renew | `utimensat` of the directory; record | a directory that is newer than its record: the holder is dead |
 //! | release | `rmdir`; record without a holder | a holder without a directory: nobody |
 //! | steal | `rmdir`; then as take | as release, then as take |
-//! | take for a moment | record with a holder; `mkdir`; the work; `rmdir` | a holder that is dead, perhaps his directory; a holder without one: nobody |
+//! | take for a moment | record with a holder; `mkdir`; the work; `rmdir`; record without a holder | a holder that is dead, perhaps his directory; a holder without one: nobody |
 //!
 //! **A lock is free** when the record has no holder and no directory is there; when the holder's process is dead beyond
 //! doubt; or when its directory was taken away or touched by somebody who does not know the guard. **It may be
@@ -152,10 +152,14 @@ impl EventLock {
             return Err(Error::new(Kind::WrongState, text));
         }
         self.held = None;
-        match self.turn(wait, steal, cancel)? {
-            Some(mut guard) => self.take(&mut guard).map(|()| true),
-            None => Ok(false),
-        }
+        let holder = self.as_holder();
+        let token = holder.token.clone();
+        let Some((mut guard, fence)) = self.begin(wait, steal, cancel, &holder)? else {
+            return Ok(false);
+        };
+        self.complete(&mut guard, fence, holder)?;
+        self.held = Some(Held { token, fence });
+        Ok(true)
     }
 
     /// Does something short under the lock, which is taken and given up around it in one transition: nobody can steal
@@ -170,15 +174,10 @@ impl EventLock {
         cancel: &Cancel,
         work: impl FnOnce(u64) -> Result<T>,
     ) -> Result<Option<T>> {
-        let Some(mut guard) = self.turn(wait, Steal::Expired, cancel)? else {
+        let begun = self.begin(wait, Steal::Expired, cancel, &self.as_holder())?;
+        let Some((mut guard, fence)) = begun else {
             return Ok(None);
         };
-        self.remove_directory()?;
-        let fence = guard.record.fence + 1;
-        guard.write(&self.place, fence, Some(self.as_holder()))?;
-        let path = self.place.path(LOCK_NAME);
-        let made = self.place.world.fs.create_dir(&path);
-        made.map_err(|error| storage(&path, "make", error))?;
         // Where it cannot be looked at it is taken for ours.
         let ours = self.directory().ok().flatten();
         let done = work(fence);
@@ -193,13 +192,10 @@ impl EventLock {
     /// Ends a taking for a moment. A directory that is not ours any more is left alone: somebody who does not know the
     /// guard has found us too slow.
     fn leave(&self, guard: &mut Guard, ours: Option<&Stat>) -> Result<()> {
-        let found = self.directory().ok().flatten();
-        if let (Some(ours), Some(found)) = (ours, found)
-            && !is_same(ours, &found)
-        {
-            return Ok(());
-        }
-        self.remove_directory().inspect_err(|_| {
+        let (fence, found) = (guard.record.fence, self.directory().ok().flatten());
+        let is_theirs =
+            matches!((ours, found), (Some(ours), Some(found)) if !is_same(ours, &found));
+        if !is_theirs && let Err(error) = self.remove_directory() {
             // For anybody to take at once; where that cannot be said it is free when its time is over.
             let over = Holder {
                 expires_uptime: 0,
@@ -207,19 +203,40 @@ impl EventLock {
                 directory: ours.map(|ours| named(ours.id, since_1970(ours.modified))),
                 ..self.as_holder()
             };
-            let _left_to_expire = guard.write(&self.place, guard.record.fence, Some(over));
-        })
+            let _left_to_expire = guard.write(&self.place, fence, Some(over));
+            return Err(error);
+        }
+        // Or a directory that somebody else makes later would be taken for what we have left.
+        guard.write(&self.place, fence, None)
     }
 
-    /// The guard, at a moment in which the lock may be taken; `None` when none has come in time.
-    fn turn(&self, wait: Wait, steal: Steal, cancel: &Cancel) -> Result<Option<Guard>> {
+    /// Takes the lock up to its directory, at a moment in which that may be done; `None` when none has come in time.
+    /// When it fails nobody holds it.
+    fn begin(
+        &self,
+        wait: Wait,
+        steal: Steal,
+        cancel: &Cancel,
+        holder: &Holder,
+    ) -> Result<Option<(Guard, u64)>> {
         let clock = &*self.place.world.clock;
         let (patience, mut pace) = (Patience::new(wait, clock, cancel), Pace::new());
         loop {
-            let guard = self.guard(cancel)?;
+            // A transition of somebody else is waited for also by who does not wait for the lock.
+            let patient = patience.at_least(TRANSITION, clock);
+            let mut guard = match Guard::enter(&self.place, GUARD_NAME, &patient) {
+                Err(error) if error.kind() == Kind::TimedOut => return Ok(None),
+                guard => guard?,
+            };
             let owner = match self.look(&guard)? {
                 Look::Taken { is_over, owner, .. } if !is_over || steal == Steal::Never => owner,
-                _ => return Ok(Some(guard)),
+                _ => {
+                    let fence = guard.next_fence();
+                    if self.make(&mut guard, fence, holder)? {
+                        return Ok(Some((guard, fence)));
+                    }
+                    None
+                }
             };
             drop(guard);
             // The end of the owner's process is told at once; that he gives it up is seen by looking.
@@ -233,37 +250,44 @@ impl EventLock {
         }
     }
 
+    /// Makes the directory, whosever the lock was; answers whether it is ours, for somebody who does not know the guard
+    /// may be faster.
+    fn make(&self, guard: &mut Guard, fence: u64, holder: &Holder) -> Result<bool> {
+        self.remove_directory()?;
+        guard.write(&self.place, fence, Some(holder.clone()))?;
+        let path = self.place.path(LOCK_NAME);
+        match self.place.world.fs.create_dir(&path) {
+            Ok(()) => Ok(true),
+            Err(error) => {
+                let unsaid = guard.write(&self.place, fence, None);
+                match error.kind() {
+                    std::io::ErrorKind::AlreadyExists => unsaid.map(|()| false),
+                    _ => Err(storage(&path, "make", error)),
+                }
+            }
+        }
+    }
+
+    /// Says in the record which directory is ours. When it fails nobody holds the lock.
+    fn complete(&self, guard: &mut Guard, fence: u64, mut holder: Holder) -> Result<()> {
+        let said = self.touch().and_then(|directory| {
+            holder.directory = Some(directory);
+            guard.write(&self.place, fence, Some(holder))
+        });
+        if said.is_err() {
+            // What cannot be undone ends with its time.
+            let _left_to_expire = self.remove_directory();
+            let _left_to_expire = guard.write(&self.place, fence, None);
+        }
+        said
+    }
+
     /// Does something short that no transition of this lock may come between, whoever holds it.
     pub(crate) fn guarded<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         let guard = self.guard(&Cancel::new())?;
         let done = work();
         drop(guard);
         done
-    }
-
-    /// Takes the lock, whosever it was. When it fails nobody holds it.
-    fn take(&mut self, guard: &mut Guard) -> Result<()> {
-        self.remove_directory()?;
-        let (fence, holder) = (guard.record.fence + 1, self.as_holder());
-        let token = holder.token.clone();
-        let taken = self.make(guard, fence, holder);
-        if taken.is_ok() {
-            self.held = Some(Held { token, fence });
-        } else {
-            // What cannot be undone ends with its time.
-            let _left_to_expire = self.remove_directory();
-            let _left_to_expire = guard.write(&self.place, fence, None);
-        }
-        taken
-    }
-
-    fn make(&self, guard: &mut Guard, fence: u64, mut holder: Holder) -> Result<()> {
-        guard.write(&self.place, fence, Some(holder.clone()))?;
-        let path = self.place.path(LOCK_NAME);
-        let made = self.place.world.fs.create_dir(&path);
-        made.map_err(|error| storage(&path, "make", error))?;
-        holder.directory = Some(self.touch()?);
-        guard.write(&self.place, fence, Some(holder))
     }
 
     fn as_holder(&self) -> Holder {
@@ -345,7 +369,7 @@ impl EventLock {
             Look::Taken {
                 expires, is_over, ..
             } => (expires, is_over),
-            Look::Free => (found.modified + self.timeout, true),
+            Look::Free => (self.foreign_expiry(found.modified).0, true),
         };
         let holder = guard.record.holder.as_ref();
         let ours = |holder: &&Holder| holder.directory.is_none() || is_of(holder, &found);
@@ -495,8 +519,7 @@ impl EventLock {
             if unfinished.is_some_and(|holder| world.processes.life(&holder.owner) == Life::Dead) {
                 return Ok(Look::Free);
             }
-            let expires = found.modified + self.timeout;
-            let is_over = expires <= world.clock.now().to_system_time();
+            let (expires, is_over) = self.foreign_expiry(found.modified);
             return Ok(Look::Taken {
                 expires,
                 is_over,
@@ -504,7 +527,8 @@ impl EventLock {
             });
         };
         let expires = towpath_core::Timestamp::from_millis(holder.expires_wall);
-        let is_over = match *holder.owner.boot == *world.clock.boot() {
+        let is_of_this_start = holder.owner.is_of_the_start_of(&world.processes.me());
+        let is_over = match is_of_this_start {
             true => world.clock.uptime().as_millis() >= u128::from(holder.expires_uptime),
             false => world.clock.now() >= expires,
         };
@@ -517,6 +541,17 @@ impl EventLock {
             is_over,
             owner: Some(holder.owner.clone()),
         })
+    }
+
+    /// When a directory may be taken that nobody here has made, and whether that is past. One of a time to come was made
+    /// under a clock that was set back since.
+    fn foreign_expiry(&self, modified: SystemTime) -> (SystemTime, bool) {
+        let now = self.place.world.clock.now().to_system_time();
+        let expires = modified.checked_add(self.timeout).unwrap_or(modified);
+        let is_of_the_future = modified
+            .duration_since(now)
+            .is_ok_and(|ahead| ahead > self.timeout);
+        (expires, expires <= now || is_of_the_future)
     }
 
     /// The directory that stands for the lock.

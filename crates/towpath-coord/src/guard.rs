@@ -12,8 +12,8 @@
 //!
 //! The slots are written in turn, and of those that can be read the later counts. Who dies before a write leaves the record
 //! as it was. Who dies within one has spoilt the slot that did not count; the other says what was. Where both are spoilt,
-//! by a disk or a hand, nobody is known to hold the directory and the next fence is the wall clock in microseconds, which no
-//! counter has reached. Who dies holding the lock of the file loses it with the process: nothing is to be undone.
+//! by a disk or a hand, and in a new file, nobody is known to hold the directory and the next fence is the wall clock in
+//! microseconds, which no counter has reached. Who dies holding the lock of the file loses it with the process: nothing is to be undone.
 
 use std::time::Duration;
 
@@ -86,12 +86,17 @@ impl Guard {
             let is_there = place.world.fs.stat(&path).map(|found| found.id);
             if is_there.is_ok_and(|id| file.stat().is_ok_and(|ours| ours.id == id)) {
                 let bytes = file.read_at(0, 2 * SLOT).map_err(cannot)?;
-                let record = latest(&bytes).unwrap_or_else(|| after_damage(place, &bytes));
+                let record = latest(&bytes).unwrap_or_else(|| first(place, &bytes));
                 return Ok(Self { file, record });
             }
         }
         let text = format!("{} is replaced again and again", path.display());
         Err(Error::new(Kind::Storage, text))
+    }
+
+    /// The fence of the next taking.
+    pub(crate) fn next_fence(&self) -> u64 {
+        self.record.fence + 1
     }
 
     /// Writes another record into the slot that does not count, in one operation.
@@ -112,6 +117,14 @@ impl Guard {
         write.map_err(|error| storage(place.directory(), "write the guard file in", error))?;
         self.record = record;
         Ok(())
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // To close the file is not enough: a child that another thread has just forked has it too, until it starts its
+        // program.
+        let _closed_at_least = self.file.unlock();
     }
 }
 
@@ -143,18 +156,23 @@ fn read(slot: &[u8]) -> Option<Record> {
     let (sum, json) = slot.split_at_checked(9)?;
     let sum = u32::from_str_radix(std::str::from_utf8(&sum[..8]).ok()?, 16).ok()?;
     let json = json.trim_ascii_end();
-    (crc32c::crc32c(json) == sum).then(|| serde_json::from_slice(json).ok())?
+    let found: Record =
+        (crc32c::crc32c(json) == sum).then(|| serde_json::from_slice(json).ok())??;
+    // Of the last numbers there is no next one; nobody has counted to them.
+    (found.turn < u64::MAX && found.fence < u64::MAX).then_some(found)
 }
 
-/// The record where none can be read: in a file that is new, or spoilt.
-fn after_damage(place: &Place, bytes: &[u8]) -> Record {
-    let mut record = Record::default();
+/// The record where none can be read. Also a file that is new may be there in the place of one that was removed, or was
+/// emptied by a loss of power: so its fences begin where none has been.
+fn first(place: &Place, bytes: &[u8]) -> Record {
     if !bytes.is_empty() {
-        let micros = place.world.clock.now().as_millis().saturating_mul(1_000);
-        record.fence = u64::try_from(micros).unwrap_or(0);
         tracing::warn!(directory = %place.directory().display(), "the guard file was spoilt; nobody is known to hold the directory");
     }
-    record
+    let micros = place.world.clock.now().as_millis().saturating_mul(1_000);
+    Record {
+        fence: u64::try_from(micros).unwrap_or(0),
+        ..Record::default()
+    }
 }
 
 /// A directory as a record names it.

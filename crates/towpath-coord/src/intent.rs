@@ -103,11 +103,8 @@ impl Claim {
             if world.processes.life(owner) == Life::Dead {
                 return Duration::ZERO;
             }
-            // Two machines may both know no id of their start.
             let me = world.processes.me();
-            let expiry = self
-                .boot_expiry
-                .filter(|_| (&owner.host, &owner.boot) == (&me.host, &me.boot));
+            let expiry = self.boot_expiry.filter(|_| owner.is_of_the_start_of(&me));
             if let Some(expiry) = expiry {
                 return expiry.saturating_sub(world.clock.uptime());
             }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, pidfd_open, test_kill_process};
 use serde::{Deserialize, Serialize};
 use towpath_core::Clock;
 
@@ -26,6 +26,16 @@ pub struct Identity {
     pub pid: u32,
     /// When it started, in the kernel's ticks since the start of the machine.
     pub started: u64,
+}
+
+/// What stands for the start of a machine where it cannot be read: of two such nobody knows whether they are the same.
+const UNKNOWN_START: &str = "unknown";
+
+impl Identity {
+    /// Whether both are of one start of one machine, and so have one boot clock.
+    pub(crate) fn is_of_the_start_of(&self, other: &Self) -> bool {
+        (&self.host, &self.boot) == (&other.host, &other.boot) && self.boot != UNKNOWN_START
+    }
 }
 
 /// What is known of a process.
@@ -97,7 +107,13 @@ impl Processes for System {
 
     fn life(&self, of: &Identity) -> Life {
         let me = &self.me;
-        if (&of.host, &of.boot) != (&me.host, &me.boot) {
+        if [&me.boot, &of.boot]
+            .into_iter()
+            .any(|boot| boot == UNKNOWN_START)
+        {
+            return Life::Unknown;
+        }
+        if !of.is_of_the_start_of(me) {
             // The same machine, started since: nothing outlives that. Two machines may share a name, but not a disk of one
             // of them; for where they do, see `AmongMachines`.
             return match of.host == me.host {
@@ -108,11 +124,11 @@ impl Processes for System {
         if of.namespace != me.namespace || of.namespace == 0 || of.started == 0 {
             return Life::Unknown;
         }
-        match started(of.pid) {
-            Some(started) if started == of.started => Life::Alive,
-            Some(_) => Life::Dead,
-            None if is_readable() => Life::Dead,
-            None => Life::Unknown,
+        match Seen::of(of.pid) {
+            Seen::Running { started } if started == of.started => Life::Alive,
+            Seen::Running { .. } | Seen::Ended => Life::Dead,
+            Seen::Nothing if is_gone(of.pid) => Life::Dead,
+            Seen::Nothing => Life::Unknown,
         }
     }
 
@@ -153,20 +169,52 @@ impl Processes for AmongMachines {
     }
 }
 
-/// When a process started: the 22nd field of its `stat` (proc(5)). `None` when there is no such process, or it
-/// has ended and only waits to be noticed by its parent.
-fn started(pid: u32) -> Option<u64> {
-    let told = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The second field is a name in parentheses, which may hold anything.
-    let mut fields = told.rsplit_once(") ")?.1.split(' ');
-    let state = fields.next()?;
-    let started = fields.nth(18)?.parse().ok()?;
-    (!matches!(state, "Z" | "X" | "x")).then_some(started)
+/// What `/proc` shows of a process.
+enum Seen {
+    Running {
+        started: u64,
+    },
+    /// It only waits to be noticed by its parent.
+    Ended,
+    /// There is none of that number, or it is hidden from us, or nothing is shown at all.
+    Nothing,
 }
 
-/// Whether processes can be looked up at all.
-fn is_readable() -> bool {
-    started(std::process::id()).is_some()
+impl Seen {
+    fn of(pid: u32) -> Self {
+        let told = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok();
+        told.and_then(|told| Self::parse(&told))
+            .unwrap_or(Self::Nothing)
+    }
+
+    /// Reads a `stat` (proc(5)): the third field is the state, the 20th the number of threads, the 22nd the start.
+    fn parse(told: &str) -> Option<Self> {
+        // The second field is a name in parentheses, which may hold anything.
+        let fields: Vec<_> = told.rsplit_once(") ")?.1.split(' ').collect();
+        let (state, threads, started) = (fields.first()?, fields.get(17)?, fields.get(19)?);
+        // A process whose first thread has ended looks like one that has ended, but for its other threads.
+        let has_threads = threads.parse::<u64>().is_ok_and(|threads| threads > 1);
+        match *state {
+            "Z" | "X" | "x" if !has_threads => Some(Self::Ended),
+            _ => Some(Self::Running {
+                started: started.parse().ok()?,
+            }),
+        }
+    }
+}
+
+/// When a process started; `None` when it has ended or cannot be seen.
+fn started(pid: u32) -> Option<u64> {
+    match Seen::of(pid) {
+        Seen::Running { started } => Some(started),
+        Seen::Ended | Seen::Nothing => None,
+    }
+}
+
+/// Whether there is no process of that number, whatever `/proc` may hide.
+fn is_gone(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    pid.is_none_or(|pid| test_kill_process(pid) == Err(rustix::io::Errno::SRCH))
 }
 
 /// The number of our namespace of processes.

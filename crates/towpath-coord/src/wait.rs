@@ -57,6 +57,15 @@ impl<'a> Patience<'a> {
         };
         Self { until, cancel }
     }
+
+    /// The same, but at least so long from now on.
+    pub(crate) fn at_least(&self, time: Duration, clock: &dyn Clock) -> Self {
+        let least = clock.uptime().saturating_add(time);
+        Self {
+            until: self.until.map(|until| until.max(least)),
+            cancel: self.cancel,
+        }
+    }
 }
 
 /// The pauses of one wait: doubled, with jitter.

@@ -12,7 +12,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
+    Pid, Signal, WaitId, WaitIdOptions, getpid, getppid, kill_process, kill_process_group, waitid,
 };
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
@@ -52,9 +52,10 @@ impl Child {
     pub(crate) fn spawn(command: &mut Command, reach: Reach) -> io::Result<Self> {
         // Before the spawn: the first end must not be missed.
         let rings = signal(SignalKind::child())?;
+        let parent = getpid();
         // SAFETY: between fork and exec only what is safe in a handler of signals may be called. Both are calls of the
         // system alone, and nothing is allocated.
-        unsafe { command.pre_exec(move || attach(reach)) };
+        unsafe { command.pre_exec(move || attach(reach, parent)) };
         let child = command.kill_on_drop(true).spawn()?;
         let pid = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
         Ok(Self {
@@ -112,11 +113,15 @@ impl Child {
 }
 
 /// Run by the program's process before it becomes the program.
-fn attach(reach: Reach) -> io::Result<()> {
+fn attach(reach: Reach, parent: Pid) -> io::Result<()> {
     // Where we are killed, the program should not go on: others take over what it does. What it has started may.
     // The signal comes when the *thread* ends that has started it, which is that of the whole command.
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
+    // We may have been killed before that.
+    if getppid() != Some(parent) {
+        return Err(rustix::io::Errno::SRCH.into());
+    }
     if reach == Reach::Group {
         rustix::process::setsid()?;
     }

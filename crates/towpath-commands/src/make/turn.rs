@@ -42,7 +42,9 @@ pub(super) enum Turn {
 impl Asked<'_> {
     /// Asks until the files are ours to make, or are there, or the wait is over.
     pub(super) async fn turn(&self, signals: &mut Signals) -> Result<Turn> {
-        let until = self.wait.map(|wait| wait.map(|wait| Instant::now() + wait));
+        let until = self
+            .wait
+            .map(|wait| wait.and_then(|wait| Instant::now().checked_add(wait)));
         let (mut pause, mut is_told) = (FIRST, false);
         loop {
             let why = match self.begin(signals).await? {
@@ -102,7 +104,13 @@ impl Asked<'_> {
             }
         };
         match (blocking::joined(begun)?, interrupted) {
-            // What was begun by then is given up by its drop.
+            (Ok(Begun::Generating(ours)), Some(signal)) => {
+                // COMMAND has not run, so nothing has failed.
+                blocking::call(move || ours.withdraw())
+                    .await?
+                    .map_err(Failure::from)?;
+                Ok(Err(signal))
+            }
             (Ok(_), Some(signal)) => Ok(Err(signal)),
             (Err(error), Some(signal)) if error.kind() == Kind::Stopped => Ok(Err(signal)),
             (begun, _) => begun.map(Ok).map_err(Failure::from),

@@ -114,6 +114,36 @@ fn a_failure_cools_down_and_a_success_ends_that() {
 }
 
 #[test]
+fn who_withdraws_has_not_failed() {
+    let stage = Stage::new();
+    let checkout = checkout(&stage, 1);
+    let generating = ours(&checkout);
+    make(&generating, "dropped");
+    generating.withdraw().unwrap();
+    assert!(left_over(&stage).is_empty(), "{:?}", left_over(&stage));
+    drop(ours(&checkout));
+}
+
+#[test]
+fn what_a_dead_maker_has_left_is_removed_also_where_the_files_are_there() {
+    let stage = Stage::new();
+    let (dead, next) = (checkout(&stage, 1), checkout(&stage, 2));
+    let generating = ours(&dead);
+    make(&generating, "half");
+    std::mem::forget(generating);
+    stage.kill(1);
+    let vetoed = next.begin(Wait::No, &Cancel::new(), || Some("already made".to_owned()));
+    assert!(matches!(
+        vetoed.unwrap(),
+        Begun::Refused(Refusal::Vetoed(_))
+    ));
+    let cooldowns = NAMES.map(|name| format!(".{name}.cooldown.json"));
+    let mut left = left_over(&stage);
+    left.sort_unstable();
+    assert_eq!(left, cooldowns, "the failure is counted");
+}
+
+#[test]
 fn a_success_of_who_heeds_no_cooldown_ends_it_for_those_who_do() {
     let stage = Stage::new();
     let heeding = checkout(&stage, 1);

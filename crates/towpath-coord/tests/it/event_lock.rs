@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use towpath_coord::fs::faulty::{Fault, Faulty};
 use towpath_coord::fs::{Disk, Fs};
 use towpath_coord::liveness::Life;
+use towpath_coord::{Begun, Checkout, Manifest, Refusal};
 use towpath_coord::{Cancel, EventLock, LOCK_TIMEOUT, Network, Place, Steal, Wait, World};
 use towpath_core::{Clock, Kind};
 
@@ -28,6 +29,7 @@ fn one_holds_it_and_its_directory_is_there_meanwhile() {
     let (mut one, mut other) = (stage.lock(1), stage.lock(2));
     assert_eq!(one.expiration().unwrap(), 0.0);
     assert!(at_once(&mut one, Steal::Never));
+    let fence = one.fence().unwrap();
     let expires = 1_700_000_000.0 + LOCK_TIMEOUT.as_secs_f64();
     assert_eq!(other.expiration().unwrap(), expires);
     let modified = stage.path().metadata().unwrap().modified().unwrap();
@@ -41,7 +43,7 @@ fn one_holds_it_and_its_directory_is_there_meanwhile() {
     assert!(!one.release().unwrap());
     assert!(!stage.path().exists());
     assert!(at_once(&mut other, Steal::Never));
-    assert_eq!(other.fence(), Some(2));
+    assert_eq!(other.fence(), Some(fence + 1));
 }
 
 #[test]
@@ -108,6 +110,52 @@ fn who_does_not_know_the_guard_is_respected_for_the_timeout() {
     stage.clock.advance(LOCK_TIMEOUT);
     assert!(!at_once(&mut lock, Steal::Never));
     assert!(at_once(&mut lock, Steal::Expired));
+}
+
+#[test]
+fn who_does_not_know_the_guard_is_respected_also_behind_a_checkout_whose_process_is_gone() {
+    let stage = Stage::new();
+    let checkout = |pid| {
+        let place = stage.place_over(pid, Arc::new(Disk)).unwrap();
+        Checkout::new(place, Manifest::new(["file"]).unwrap())
+    };
+    let begin = |pid| {
+        checkout(pid)
+            .begin(Wait::No, &Cancel::new(), || None)
+            .unwrap()
+    };
+    drop(begin(1));
+    stage.kill(1);
+    std::fs::create_dir(stage.path()).unwrap();
+    touch(&stage.path(), stage.clock.now().to_system_time());
+    assert!(!at_once(&mut stage.lock(2), Steal::Expired));
+    assert!(matches!(begin(2), Begun::Refused(Refusal::Busy)));
+    assert!(stage.path().exists());
+    stage.clock.advance(LOCK_TIMEOUT);
+    assert!(at_once(&mut stage.lock(2), Steal::Expired));
+}
+
+#[test]
+fn a_directory_of_a_time_to_come_is_nobodys_for_ever() {
+    let stage = Stage::new();
+    std::fs::create_dir(stage.path()).unwrap();
+    let ahead = LOCK_TIMEOUT * 2;
+    touch(&stage.path(), stage.clock.now().to_system_time() + ahead);
+    assert!(!at_once(&mut stage.lock(1), Steal::Never));
+    assert!(at_once(&mut stage.lock(1), Steal::Expired));
+}
+
+#[test]
+fn a_guard_file_that_was_removed_begins_with_a_fence_that_nobody_had() {
+    let stage = Stage::new();
+    let mut lock = stage.lock(1);
+    assert!(at_once(&mut lock, Steal::Never));
+    let fence = lock.fence();
+    lock.release().unwrap();
+    std::fs::remove_file(stage.directory.path().join(".towpath.guard")).unwrap();
+    stage.clock.advance(Duration::from_secs(1));
+    assert!(at_once(&mut lock, Steal::Never));
+    assert!(lock.fence() > fence);
 }
 
 #[test]
@@ -280,8 +328,9 @@ fn a_kept_lock_is_given_up_when_it_is_dropped() {
     let stage = Stage::new();
     let mut lock = stage.lock(1);
     assert!(at_once(&mut lock, Steal::Never));
+    let fence = lock.fence();
     let kept = lock.keep().unwrap();
-    assert_eq!(kept.fence(), 1);
+    assert_eq!(Some(kept.fence()), fence);
     drop(kept);
     assert!(!stage.path().exists());
     assert!(at_once(&mut stage.lock(2), Steal::Never));
@@ -304,7 +353,7 @@ fn a_holder_is_told_with_his_life_and_somebody_unknown_without() {
     assert_eq!(holder.owner.as_ref().unwrap().pid, 1);
     assert_eq!(
         (holder.life, holder.fence, holder.is_over),
-        (Life::Alive, Some(1), false)
+        (Life::Alive, one.fence(), false)
     );
     stage.clock.advance(LOCK_TIMEOUT);
     assert!(other.holder().unwrap().unwrap().is_over);

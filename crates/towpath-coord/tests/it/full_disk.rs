@@ -8,7 +8,8 @@ use std::process::Command;
 use tempfile::TempDir;
 use towpath_coord::deferred::{Config, Manager, Registry};
 use towpath_coord::{
-    Begun, Cancel, Checkout, CoolDownParams, EventLock, Manifest, Network, Place, Wait, World,
+    Begun, Cancel, Checkout, CoolDownParams, EventLock, Manifest, Network, Place, Refusal, Wait,
+    World,
 };
 use towpath_core::Kind;
 
@@ -140,4 +141,33 @@ fn nothing_is_claimed_or_published_for_which_there_is_no_room() {
     assert!(!disk.path().join("one").exists() && !disk.path().join("two").exists());
     fs::remove_file(&ballast).unwrap();
     assert_eq!(EventLock::new(disk.place()).expires().unwrap(), None);
+}
+
+#[test]
+fn what_a_dead_maker_has_filled_the_disk_with_is_removed_by_the_next() {
+    let Some(disk) = SmallDisk::mount() else {
+        return;
+    };
+    let manifest = || Manifest::new(["one"]).unwrap();
+    let checkout = |place| Checkout::new(place, manifest()).cooldown(CoolDownParams::default());
+    let begin = |checkout: &Checkout| checkout.begin(Wait::No, &Cancel::new(), || None);
+    let Begun::Generating(generating) = begin(&checkout(disk.place())).unwrap() else {
+        panic!("nobody has claimed it")
+    };
+    let part = generating.part("one".as_ref()).unwrap();
+    std::mem::forget(generating);
+    fs::rename(disk.fill(), part).unwrap();
+    // Its claim is read as that of a process that has ended.
+    let rider = disk.path().join(".one.intent.json");
+    let claim = fs::read_to_string(&rider).unwrap();
+    let pid = format!("\"pid\":{}", std::process::id());
+    // As long as before, for there is no room to write another.
+    let other = format!("{:<width$}", "\"pid\":1", width = pid.len());
+    let mut file = fs::OpenOptions::new().write(true).open(&rider).unwrap();
+    file.write_all(claim.replace(&pid, &other).as_bytes())
+        .unwrap();
+    let begun = begin(&checkout(disk.place())).unwrap();
+    let Begun::Refused(Refusal::Cooling { .. }) = begun else {
+        panic!("the failure is not counted: {begun:?}")
+    };
 }
