@@ -262,11 +262,16 @@ impl Journal {
     /// when the journal or the disk is full or fails. The line is then not in the journal; where even that could not be
     /// seen to, the text says so, and the next line begins with it.
     pub fn append<T: Serialize>(&mut self, entry: &T) -> Result<u64> {
+        self.append_up_to(JOURNAL_MAX, entry)
+    }
+
+    /// As [`append`](Journal::append), in a journal of at most so many bytes.
+    pub(crate) fn append_up_to<T: Serialize>(&mut self, max: usize, entry: &T) -> Result<u64> {
         let seq = self.next;
         let line = encode(seq, entry).map_err(|error| error.about(self.path.display()))?;
-        if self.end as usize + line.len() > JOURNAL_MAX || seq == u64::MAX {
+        if self.end as usize + line.len() > max || seq == u64::MAX {
             let text = format!(
-                "{} is full: a journal has at most {JOURNAL_MAX} bytes",
+                "{} is full: there is room for {max} bytes",
                 self.path.display()
             );
             return Err(Error::new(Kind::Storage, text));

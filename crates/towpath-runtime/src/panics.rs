@@ -53,14 +53,29 @@ fn to_error(panic: &(dyn Any + Send)) -> TaskError {
     }
 }
 
-/// A future whose panics are errors.
-pub(crate) struct Catch<F>(pub(crate) F);
+/// A future whose panics are errors, also those of its drop where it is called off.
+pub(crate) struct Catch<F>(Option<F>);
+
+impl<F> Catch<F> {
+    pub(crate) fn new(future: F) -> Self {
+        Self(Some(future))
+    }
+}
+
+impl<F> Drop for Catch<F> {
+    fn drop(&mut self) {
+        // It was called off for another reason, which is what is told of it. The hook has shown the panic.
+        let future = self.0.take();
+        let _told_by_the_hook = catch(|| drop(future));
+    }
+}
 
 impl<T, F: Future<Output = Result<T, TaskError>> + Unpin> Future for Catch<F> {
     type Output = Result<T, TaskError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match catch(|| Pin::new(&mut self.0).poll(cx)) {
+        let future = self.0.as_mut().expect("it is taken by the drop alone");
+        match catch(|| Pin::new(future).poll(cx)) {
             Ok(poll) => poll,
             Err(panic) => Poll::Ready(Err(panic)),
         }
@@ -70,6 +85,28 @@ impl<T, F: Future<Output = Result<T, TaskError>> + Unpin> Future for Catch<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    struct PanicsWhenDropped;
+
+    impl Drop for PanicsWhenDropped {
+        fn drop(&mut self) {
+            panic!("dropped");
+        }
+    }
+
+    #[test]
+    fn a_panic_of_the_drop_of_what_is_called_off_goes_no_further() {
+        let held = PanicsWhenDropped;
+        let body = Box::pin(async move {
+            std::future::pending::<()>().await;
+            drop(held);
+            Ok::<(), TaskError>(())
+        });
+        let mut body = Catch::new(body);
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        assert!(Pin::new(&mut body).poll(&mut context).is_pending());
+        drop(body);
+    }
 
     #[test]
     fn a_panic_is_an_error_with_message_and_place() {

@@ -152,17 +152,42 @@ fn a_second_signal_during_the_clean_up_leaves_the_rest_to_the_next_run() {
         child.try_wait().unwrap().is_some()
     });
     assert_eq!(log(&program), "");
-    // What was under way goes on, and has our standard error.
-    std::fs::write(program.home().join("go"), "").unwrap();
     let run = finished(child.wait_with_output().unwrap());
     assert_eq!(run.code, 143, "{run:?}");
     let told = "clean-up is under way; a second signal leaves the rest to the next run";
     assert!(run.stderr.contains(told), "{run:?}");
+    // What was under way was killed with us, and does not go on beside its repetition.
+    std::fs::write(program.home().join("go"), "").unwrap();
     let run = self::run(&program, &[], "true");
     assert_eq!(run.code, 0, "{run:?}");
-    // What was under way is done again; it may also have come to its own end.
-    assert!(log(&program).contains("first\n"), "{run:?}");
-    assert_eq!(log(&program).matches("second\n").count(), 1, "{run:?}");
+    assert_eq!(log(&program), "first\nsecond\n", "{run:?}");
+}
+
+#[test]
+fn a_signal_before_the_command_is_begun_has_it_not_begun() {
+    let program = Program::new();
+    let long = "touch cleaning; while [ ! -e go ] && [ -e begun ]; do sleep 0.01; done; echo cleaned >> log";
+    let script = format!("\"$T\" defer -- sh -c '{long}' && touch begun; exec sleep 1000");
+    let mut child = around(&program, &[], &script).spawn().unwrap();
+    until("it did not begin", || program.home().join("begun").exists());
+    signal(&child, "KILL");
+    child.wait().unwrap();
+    let said = program.home().join("said");
+    let mut command = around(&program, &[], "echo next >> log");
+    command.stderr(std::fs::File::create(&said).unwrap());
+    let mut child = command.spawn().unwrap();
+    until("it does not clean up", || {
+        program.home().join("cleaning").exists()
+    });
+    signal(&child, "TERM");
+    let told = || std::fs::read_to_string(&said).unwrap();
+    until("it did not see the signal", || {
+        told().contains("clean-up is under way")
+    });
+    std::fs::write(program.home().join("go"), "").unwrap();
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(143), "{}", told());
+    assert_eq!(log(&program), "cleaned\n", "{}", told());
 }
 
 #[test]
@@ -180,6 +205,21 @@ fn outside_of_with_cleanup_nothing_is_promised() {
     let run = finished(command.env("TOWPATH_CLEANUP", gone).output().unwrap());
     assert_eq!(run.code, 5, "{run:?}");
     assert!(run.stderr.contains("nothing was promised"), "{run:?}");
+    // One that hears it and ends before it answers.
+    let socket = program.home().join("deaf");
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let hearing = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(stream), &mut line).unwrap();
+        line
+    });
+    let mut command = program.command(&["defer", "--", "true"]);
+    let run = finished(command.env("TOWPATH_CLEANUP", socket).output().unwrap());
+    assert!(hearing.join().unwrap().ends_with("}\n"));
+    assert_eq!(run.code, 5, "{run:?}");
+    let told = "it is not known whether that was promised";
+    assert!(run.stderr.contains(told), "{run:?}");
     for wrong in [&["defer"][..], &["defer", "--remove", "a", "--", "true"]] {
         assert_eq!(program.run(wrong).code, 2, "{wrong:?}");
     }

@@ -28,8 +28,8 @@ Examples:
   towpath defer -- docker rm -f \"build-$$\"
   towpath defer -- sh -c 'umount mnt && rmdir mnt'
 
-Outside of with-cleanup it is an error: exit code 2. Exit code 5 when with-cleanup does not answer; nothing was \
-promised then.
+Outside of with-cleanup it is an error: exit code 2. Exit code 5 when with-cleanup does not answer; the \
+text says whether nothing was promised then, or whether that is not known.
 
 With --json: {\"deferred\": {\"run_command\": {\"argv\", \"directory\", \"deadline_ms\"}}} or \
 {\"deferred\": {\"remove_path\": {\"path\"}}}")]

@@ -96,7 +96,7 @@ async fn listen(listener: UnixListener, registrar: Registrar) {
             Ok((stream, _)) => {
                 let registrar = registrar.clone();
                 tokio::spawn(async move {
-                    // Who went away without an answer knows that nothing was promised.
+                    // Who went away without an answer was told that it is not known.
                     let _gone = answer(stream, &registrar).await;
                     drop(talk);
                 });
@@ -157,18 +157,24 @@ pub(super) async fn ask(socket: &Path, wish: &Wish) -> towpath_core::Result<()> 
         return Err(Error::invalid(text));
     }
     bytes.push(b'\n');
+    let mut is_sent = false;
     let talk = async {
         let mut stream = UnixStream::connect(socket).await?;
         stream.write_all(&bytes).await?;
+        is_sent = true;
         line(&mut stream).await
     };
+    let answer = tokio::time::timeout(ANSWER, talk).await;
     let unheard = |why: String| {
-        let text = format!(
-            "the with-cleanup that this belongs to does not answer, and nothing was promised: {why}"
-        );
+        let promised = match is_sent {
+            true => "it is not known whether that was promised",
+            false => "nothing was promised",
+        };
+        let text =
+            format!("the with-cleanup that this belongs to does not answer, and {promised}: {why}");
         Error::new(Kind::Unavailable, text)
     };
-    let answer = match tokio::time::timeout(ANSWER, talk).await {
+    let answer = match answer {
         Ok(Ok(answer)) => answer,
         Ok(Err(error)) => return Err(unheard(error.to_string())),
         Err(_) => return Err(unheard(format!("not within {ANSWER:?}"))),

@@ -7,7 +7,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use towpath_coord::deferred::{Config, Manager, Order, Registry, RemovePath, Report, Scope};
+use rustix::process::Signal;
+use towpath_coord::deferred::{
+    Config, Manager, Order, Registry, RemovePath, Report, Scope, TakeOver,
+};
 use towpath_coord::{Place, World};
 use towpath_core::{Error, Kind};
 
@@ -30,7 +33,7 @@ use crate::values::duration;
 ///
 /// COMMAND has our standard input and output and our terminal. SIGTERM, SIGHUP and SIGINT are passed on to it, and the
 /// clean-up begins when it has ended. Ctrl-C reaches it by itself. A second one during the clean-up leaves the
-/// rest to the next run.
+/// rest to the next run. One that comes before COMMAND is started has it not started.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -80,10 +83,16 @@ pub(crate) async fn run(args: Args) -> Result {
             OrderArg::LastIn => Order::LastIn,
         },
         deadline: args.deadline,
+        // What others have left is run before COMMAND, and its troubles are not those of our own promises.
+        take_over: TakeOver::OnRequest,
         ..Config::default()
     };
     let mut signals = Signals::listen()?;
-    let (manager, scope) = begin(&place, config, &mut signals).await?;
+    let (manager, scope) = match begin(&place, config, &mut signals).await? {
+        Ok(begun) => begun,
+        // Called off before COMMAND was started.
+        Err(signal) => return Ok(Exit::of_signal(signal.as_raw())),
+    };
     let door = Door::new();
     // Promised before it is made, so that nothing is left of it either.
     let path = door.directory().to_owned();
@@ -114,18 +123,23 @@ pub(crate) async fn run(args: Args) -> Result {
     })
 }
 
-/// Runs what others have left, and begins to take promises.
-async fn begin(place: &Place, config: Config, signals: &mut Signals) -> Result<(Manager, Scope)> {
+/// Runs what others have left, and begins to take promises; or the signal that came meanwhile.
+async fn begin(
+    place: &Place,
+    config: Config,
+    signals: &mut Signals,
+) -> Result<std::result::Result<(Manager, Scope), Signal>> {
     let mut registry = Registry::new();
     registry.add_builtin(&World::new())?;
     let (theirs, dead) = (place.clone(), Dead::before(place));
     let begun = blocking::begin(move || {
         let manager = Manager::open(&theirs, registry, config)?;
+        let orphans = manager.run_orphans()?;
         let scope = manager.scope()?;
-        Ok::<_, Error>((manager, scope))
+        Ok::<_, Error>((manager, scope, orphans))
     });
-    let (manager, scope) = uninterrupted(begun, signals, None).await??;
-    let report = scope.orphans();
+    let (begun, signal) = uninterrupted(begun, signals, None).await?;
+    let (manager, scope, report) = begun?;
     if report.taken > 0 {
         let runs = counted(report.taken as u64, "run");
         note(&format!(
@@ -133,8 +147,11 @@ async fn begin(place: &Place, config: Config, signals: &mut Signals) -> Result<(
         ));
     }
     dead.tell_new(place);
-    tell_trouble(report);
-    Ok((manager, scope))
+    tell_trouble(&report);
+    Ok(match signal {
+        None => Ok((manager, scope)),
+        Some(signal) => Err(signal),
+    })
 }
 
 /// Keeps what was promised; answers whether all of it was.
@@ -150,7 +167,7 @@ async fn end(
         let report = scope.end();
         (report, manager.close())
     });
-    let (report, closed): (Report, _) = uninterrupted(ended, signals, Some(exit)).await?;
+    let ((report, closed), _): ((Report, _), _) = uninterrupted(ended, signals, Some(exit)).await?;
     dead.tell_new(place);
     let is_troubled = tell_trouble(&report);
     if let Err(error) = &closed {
@@ -159,18 +176,18 @@ async fn end(
     Ok(!is_troubled && closed.is_ok())
 }
 
-/// Waits for work that a first signal does not end. After the second this process is gone, and the next one does the rest.
+/// Waits for work that a first signal does not end, and answers that signal too. After the second this process is gone, and the next one does the rest.
 async fn uninterrupted<T>(
     mut work: tokio::task::JoinHandle<T>,
     signals: &mut Signals,
     exit: Option<Exit>,
-) -> Result<T> {
-    let mut is_warned = false;
+) -> Result<(T, Option<Signal>)> {
+    let mut first = None;
     loop {
         tokio::select! {
-            done = &mut work => return blocking::joined(done),
+            done = &mut work => return Ok((blocking::joined(done)?, first)),
             signal = signals.next() => {
-                if is_warned {
+                if first.is_some() {
                     let code = exit.filter(|exit| *exit != Exit::Ok);
                     let code = code.unwrap_or(Exit::of_signal(signal.as_raw())).code();
                     std::process::exit(i32::from(code));
@@ -180,7 +197,7 @@ async fn uninterrupted<T>(
                     false => "a second signal",
                 };
                 note(&format!("clean-up is under way; {again} leaves the rest to the next run"));
-                is_warned = true;
+                first = Some(signal);
             }
         }
     }

@@ -150,6 +150,20 @@ fn command(call: &Call, args: &RunCommand) -> std::result::Result<(), String> {
     // Whoever reads what this program prints has not asked for what its clean-up says.
     let stderr = std::io::stderr().as_fd().try_clone_to_owned();
     command.stdout(stderr.map_or_else(|_| Stdio::null(), Stdio::from));
+    // Where we are killed somebody else runs it again, and it must not be begun beside itself. The signal comes when this
+    // thread ends, which waits for the program.
+    #[cfg(target_os = "linux")]
+    // SAFETY: between fork and exec it makes calls of the system alone, and allocates nothing.
+    unsafe {
+        let parent = rustix::process::getpid();
+        command.pre_exec(move || {
+            rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+            match rustix::process::getppid() == Some(parent) {
+                true => Ok(()),
+                false => Err(rustix::io::Errno::SRCH.into()),
+            }
+        });
+    }
     let child = command.spawn();
     let mut child = child.map_err(|error| format!("cannot start {program}: {error}"))?;
     let ended = wait(call, &mut child, Duration::from_millis(args.deadline_ms));

@@ -51,6 +51,7 @@ pub fn clean(place: &Place, registry: &Registry, config: &Config) -> Result<Clea
         registry,
         config,
         settled: &mut Settled::new(),
+        left: Default::default(),
         turn: None,
     };
     orphans.run(&mut cleaned.report);

@@ -162,7 +162,7 @@ impl Drain<'_> {
         let directory = self.state.path(DEAD);
         let path = directory.join(format!("{}.json", letter.id));
         let unfinished = directory.join(format!(".{}.tmp", letter.id));
-        let bytes = serde_json::to_vec_pretty(letter).unwrap_or_default();
+        let bytes = serde_json::to_vec(letter).unwrap_or_default();
         let fs = &self.state.world.fs;
         let write = || -> io::Result<()> {
             match fs.create_dir(&directory) {
@@ -181,7 +181,11 @@ impl Drain<'_> {
             if self.config.durability == Durability::Power {
                 file.sync()?;
             }
-            fs.rename(&unfinished, &path)
+            fs.rename(&unfinished, &path)?;
+            match self.config.durability {
+                Durability::Process => Ok(()),
+                Durability::Power => self.state.sync(&directory),
+            }
         };
         write().map_err(|error| storage(&path, "write", error))
     }

@@ -84,15 +84,24 @@ pub fn list(place: &Place, registry: &Registry) -> Result<Listing> {
         names => names,
     };
     for name in inner(DEAD)? {
-        // Twice a line: it is written with blanks.
-        let bytes = bytes(place, &directory.join(DEAD).join(name), 2 * LINE_MAX)?;
-        let letter = bytes.and_then(|bytes| serde_json::from_slice::<Letter>(&bytes).ok());
-        listing.dead.extend(letter.map(|letter| DeadLetter {
-            id: letter.id,
-            name: letter.name,
-            arguments: letter.args,
-            attempts: letter.attempts,
-            error: letter.error,
+        // More than a line, for the error and the names of the fields.
+        let bytes = bytes(place, &directory.join(DEAD).join(&name), 2 * LINE_MAX)?;
+        let letter = bytes.map(|bytes| serde_json::from_slice::<Letter>(&bytes));
+        listing.dead.extend(letter.map(|letter| match letter {
+            Ok(letter) => DeadLetter {
+                id: letter.id,
+                name: letter.name,
+                arguments: letter.args,
+                attempts: letter.attempts,
+                error: letter.error,
+            },
+            Err(error) => DeadLetter {
+                id: name.strip_suffix(".json").unwrap_or(&name).to_owned(),
+                name: String::new(),
+                arguments: Value::Null,
+                attempts: 0,
+                error: format!("this letter cannot be read: {error}"),
+            },
         }));
     }
     listing.quarantined = inner(QUARANTINE)?;

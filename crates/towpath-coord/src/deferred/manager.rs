@@ -14,7 +14,10 @@ use super::scope::Scope;
 use super::state::State;
 use super::{Config, Report, TakeOver};
 use crate::Place;
-use crate::journal::Journal;
+use crate::journal::{JOURNAL_MAX, Journal};
+
+/// Bytes of a state file up to which functions are registered. The rest is for what is written down while they are run.
+const PROMISES_MAX: usize = JOURNAL_MAX - 1024 * 1024;
 
 /// Takes registrations of this process and runs orphans of others.
 ///
@@ -316,7 +319,7 @@ impl Shared {
             name: name.clone(),
             args: args.clone(),
         };
-        let id = active.journal.append(&entry)?;
+        let id = active.journal.append_up_to(PROMISES_MAX, &entry)?;
         active.pending.push(Pending::new(id, name, args));
         Ok(())
     }
@@ -351,6 +354,7 @@ impl Shared {
             registry: &self.registry,
             config: &self.config,
             settled: &mut active.settled,
+            left: Default::default(),
             turn: None,
         };
         orphans.run(report);

@@ -31,6 +31,8 @@ pub(super) struct Orphans<'a> {
     pub(super) registry: &'a Registry,
     pub(super) config: &'a Config,
     pub(super) settled: &'a mut Settled,
+    /// Files that were taken in this run and could not be drained: they are not taken again in it.
+    pub(super) left: HashSet<String>,
     /// `.take`, once it was opened.
     pub(super) turn: Option<Box<dyn Handle>>,
 }
@@ -51,25 +53,33 @@ const NOTHING: io::Result<Looked> = Ok(Err(0));
 impl Orphans<'_> {
     /// Runs what there is to run. Whatever goes wrong is told and stops nobody.
     pub(super) fn run(&mut self, report: &mut Report) {
-        let until = self.state.world.clock.uptime() + self.config.budget;
+        let until = self.state.world.clock.uptime();
+        let until = until.saturating_add(self.config.budget);
         let me = self.state.world.processes.me().pid;
+        let mut kept = 0;
         for pass in 0..PASSES {
             let names = match self.state.names() {
                 Ok(names) => names,
                 Err(error) => return report.trouble(error),
             };
-            let (before, mut parked) = (report.taken, 0);
+            let (before, mut parked) = (report.taken, kept);
             report.elsewhere = 0;
             for name in names {
-                if is_held(&name, me) {
+                if is_held(&name, me) || self.left.contains(&name) {
                     continue;
                 }
                 if self.state.world.clock.uptime() >= until {
+                    report.parked += parked;
                     let budget = self.config.budget;
                     return report.trouble(format!("the {budget:?} for orphans are over"));
                 }
                 match self.visit(&name, until, report) {
-                    Ok(left) => parked += left,
+                    Ok(left) => {
+                        parked += left;
+                        if self.left.contains(&name) {
+                            kept += left;
+                        }
+                    }
                     Err(error) => {
                         report.trouble(storage(&self.state.path(&name), "take over", error));
                     }
@@ -113,6 +123,7 @@ impl Orphans<'_> {
         if !left.is_empty() {
             note(&mut journal, &Entry::Left, report);
             journal.file().unlock()?;
+            self.left.insert(name.to_owned());
             return Ok(left.len());
         }
         let gone = match is_spoilt {
@@ -187,7 +198,11 @@ impl Orphans<'_> {
             by,
             locked: is_locked,
         };
-        journal.append(&entry).map_err(io::Error::other)?;
+        match journal.append(&entry) {
+            // With its lock the file is ours all the same, and what is run may be what makes room on a disk that is full.
+            Err(error) if is_locked => report.trouble(error),
+            written => written.map(drop).map_err(io::Error::other)?,
+        }
         Ok(Ok(Taken {
             journal,
             id: stat.id,

@@ -13,6 +13,21 @@ use towpath_core::{Error, Kind, Result};
 /// The longest name of a function, in bytes.
 pub const NAME_MAX: usize = 128;
 
+/// How deep arguments may be nested: a reader of JSON goes down to 127, and a line has some levels around them.
+const DEPTH_MAX: usize = 100;
+
+/// Whether a value has more levels than that.
+fn is_deeper(value: &Value, levels: usize) -> bool {
+    let Some(below) = levels.checked_sub(1) else {
+        return true;
+    };
+    match value {
+        Value::Array(items) => items.iter().any(|item| is_deeper(item, below)),
+        Value::Object(fields) => fields.values().any(|field| is_deeper(field, below)),
+        _ => false,
+    }
+}
+
 /// What a function is told of the call it is made by.
 #[derive(Debug, Clone)]
 pub struct Call {
@@ -138,9 +153,16 @@ impl Registry {
             );
             return Err(Error::invalid(text));
         }
-        serde_json::to_value(arguments).map_err(|error| {
+        let value = serde_json::to_value(arguments).map_err(|error| {
             let text = format!("the arguments of {name} cannot be written as JSON: {error}");
             Error::new(Kind::Codec, text)
-        })
+        })?;
+        if is_deeper(&value, DEPTH_MAX) {
+            let text = format!(
+                "the arguments of {name} are nested more than {DEPTH_MAX} deep, and could not be read again"
+            );
+            return Err(Error::new(Kind::Codec, text));
+        }
+        Ok(value)
     }
 }

@@ -149,8 +149,18 @@ impl State {
     fn settle(&self, durability: Durability) -> io::Result<()> {
         match durability {
             Durability::Process => Ok(()),
-            Durability::Power => self.world.fs.sync_dir(&self.directory),
+            // The directory may be new itself.
+            Durability::Power => self.sync(&self.directory),
         }
+    }
+
+    /// Has the names in a directory of ours survive a loss of power, and its own name too.
+    pub(super) fn sync(&self, directory: &Path) -> io::Result<()> {
+        let fs = &self.world.fs;
+        fs.sync_dir(directory)?;
+        directory
+            .parent()
+            .map_or(Ok(()), |above| fs.sync_dir(above))
     }
 
     /// Whether that name still leads to that file.

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags, Timespec, Timestamps};
+use rustix::io::Errno;
 
 use super::{FileId, Fs, Handle, Lock, Open, Sort, Stat, mount};
 
@@ -58,13 +59,15 @@ impl Fs for Disk {
     }
 
     fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
-        Ok(rustix::fs::renameat_with(
-            CWD,
-            from,
-            CWD,
-            to,
-            RenameFlags::NOREPLACE,
-        )?)
+        match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+            // Network file systems do not know the flag. A second name is not taken either; who dies in between leaves
+            // the file under both.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                fs::hard_link(from, to)?;
+                fs::remove_file(from)
+            }
+            renamed => Ok(renamed?),
+        }
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {

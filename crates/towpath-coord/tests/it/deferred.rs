@@ -1,5 +1,6 @@
 //! What becomes of deferred functions whose process, disk, directory or peers fail them.
 
+mod bounds;
 mod crashes;
 mod processes;
 
@@ -639,32 +640,6 @@ fn what_kills_its_process_every_time_is_given_up() {
     let dead = list(&site.place(3), &site.registry()).unwrap().dead;
     assert_eq!((dead[0].name.as_str(), dead[0].attempts), ("say", 3));
     assert_eq!(dead[0].error, "its process died in each of its 3 attempts");
-}
-
-#[test]
-fn a_function_for_which_there_is_no_room_among_the_dead_stays_in_its_file() {
-    let site = Site::new();
-    let dead = site.directory.path().join("deferred/dead");
-    let mut registry = Registry::new();
-    let fails = |_: &_, (): ()| Err("no");
-    registry.add("fails", fails).unwrap();
-    let config = config(1, Duration::from_secs(60));
-    let manager = Manager::open(&site.place(1), registry, config).unwrap();
-    std::fs::create_dir(&dead).unwrap();
-    let letters = (0..10_000).map(|number| dead.join(format!("func{number}.json")));
-    letters.for_each(|path| std::fs::write(path, "{}").unwrap());
-
-    let scope = manager.scope().unwrap();
-    scope.defer("fails", &()).unwrap();
-    let report = scope.end();
-    assert_eq!((report.failed, report.dead), (1, 0));
-    assert!(report.troubles[0].contains("10,000"), "{report:?}");
-    // It is not tried again, and can be buried once there is room.
-    std::fs::remove_file(dead.join("func7.json")).unwrap();
-    manager.close().unwrap();
-    assert_eq!(site.names("dead").len(), 10_000);
-    let listed = list(&site.place(2), &site.registry()).unwrap();
-    assert_eq!((listed.dead.len(), listed.files.len()), (1, 0));
 }
 
 #[test]

@@ -11,7 +11,7 @@ pub(crate) async fn run_hook<'a>(
     hook: impl FnOnce() -> Boxed<'a, ()>,
 ) {
     let hook = hook();
-    let caught = Catch(Box::pin(async move {
+    let caught = Catch::new(Box::pin(async move {
         hook.await;
         Ok(())
     }));

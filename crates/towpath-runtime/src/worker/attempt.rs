@@ -96,7 +96,7 @@ impl<'a> Attempt<'a> {
 
     async fn pre_op(&self) -> Result<(), TaskError> {
         match &self.hooks.policy {
-            Some(policy) => Catch(policy.pre_op(self.ctx())).await,
+            Some(policy) => Catch::new(policy.pre_op(self.ctx())).await,
             None => Ok(()),
         }
     }
@@ -110,7 +110,7 @@ impl<'a> Attempt<'a> {
 
     async fn body(&self, body: Body<Payload>, thread: &mut SlotThread) -> BodyResult<Payload> {
         match (body, self.task.settings().get_mechanism()) {
-            (Body::Async(future), Mechanism::Async) => Catch(future).await,
+            (Body::Async(future), Mechanism::Async) => Catch::new(future).await,
             (Body::Async(future), Mechanism::Thread) => {
                 let runtime = tokio::runtime::Handle::current();
                 self.on_thread(thread, move || runtime.block_on(future))
@@ -143,7 +143,7 @@ impl<'a> Attempt<'a> {
             Ok(Outcome::Done(output)) => Some(output),
             _ => None,
         };
-        Catch(policy.post_op(self.ctx(), output)).await
+        Catch::new(policy.post_op(self.ctx(), output)).await
     }
 
     fn timed_out(&self, limit: Duration) -> TaskError {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   start ─► orphans ─► join the store, claim ─► … ─► attempt ─► its functions ─► settle
-//!                 └─ again every few seconds (upkeep), and before an attempt of a message whose worker was lost
+//!                 └─ again every few seconds (upkeep), and before an attempt of a message whose worker left it
 //! ```
 //!
 //! The heartbeat keeps the lease all the while, so nobody else runs the message before they have been run. Two are not
@@ -31,10 +31,13 @@ pub(super) async fn orphans(shared: &Arc<Shared>) -> Result<()> {
     Ok(())
 }
 
-/// The same before an attempt of a message that a worker was lost with: it may be that one's clean-up which is due.
+/// The same before an attempt of a message one of whose claims did not end by itself: its worker was lost, or had to end
+/// at once, and it may be that one's clean-up which is due.
 pub(super) async fn orphans_of_lost(ctx: &Context) {
     let (shared, counters) = (ctx.shared(), ctx.message().counters);
-    if shared.scopes.is_none() || (counters.losses, counters.strays) == (0, 0) {
+    // Those that were retried or snoozed had their functions run before that was settled.
+    let settled = counters.retries.saturating_add(counters.snoozes);
+    if shared.scopes.is_none() || counters.claims.saturating_sub(1) <= settled {
         return;
     }
     let cancellation = ctx.cancellation().clone();

@@ -122,6 +122,8 @@ impl Drop for LeaveBehind<'_> {
         self.threads.lost.fetch_add(1, Ordering::AcqRel);
         if self.state.swap(LEFT, Ordering::AcqRel) == RETURNED {
             self.threads.lost.fetch_sub(1, Ordering::AcqRel);
+            // Who has looked in between waits for what will not come.
+            self.threads.returned.notify_waiters();
         }
     }
 }

@@ -54,6 +54,37 @@ async fn a_failing_attempt_is_retried_until_its_retries_are_spent() {
 }
 
 #[tokio::test]
+async fn a_body_that_panics_when_it_is_called_off_ends_its_message_and_gives_its_slot_back() {
+    struct Panics;
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            panic!("in the drop of what was called off");
+        }
+    }
+    let waits = from_fn(
+        at_once("waits").max_retries(0),
+        |is_last: bool, _| async move {
+            if !is_last {
+                let _held = Panics;
+                std::future::pending::<()>().await;
+            }
+            Ok::<(), TaskError>(())
+        },
+    );
+    let mut first = towpath_runtime::draft_of(&waits, &false).unwrap();
+    first.options.timeout = Duration::from_millis(20);
+    let last = towpath_runtime::draft_of(&waits, &true).unwrap();
+    let app = app().task(waits);
+    let worker = app.worker().concurrency(1).start().await.unwrap();
+    let broker = app.broker();
+    let first = broker.submit(first).await.unwrap();
+    let last = broker.submit(last).await.unwrap();
+    assert_eq!(ended(&app, first).await.error().unwrap().name, "timeout");
+    assert_eq!(ended(&app, last).await.state, State::Succeeded);
+    worker.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_final_error_is_not_retried() {
     let fails = task("fails", |(): (), _| async {
         Err::<(), _>(TaskError::fail("never"))
