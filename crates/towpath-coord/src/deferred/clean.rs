@@ -2,6 +2,7 @@
 
 use towpath_core::Result;
 
+use super::lane::Lane;
 use super::orphans::{Orphans, Settled};
 use super::registry::Registry;
 use super::state::{PREFIX, State, existing, names};
@@ -53,6 +54,7 @@ pub fn clean(place: &Place, registry: &Registry, config: &Config) -> Result<Clea
         settled: &mut Settled::new(),
         left: Default::default(),
         turn: None,
+        lane: Lane::default(),
     };
     orphans.run(&mut cleaned.report);
     let cannot = |error| storage(&state.directory, "remove", error);

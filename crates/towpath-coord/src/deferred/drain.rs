@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use towpath_core::Result;
 
+use super::call::{Outcome, make};
+use super::lane::Lane;
 use super::ledger::{Entry, Pending};
 use super::registry::{Call, Function, Registry};
-use super::run::{Outcome, run};
 use super::state::{DEAD, State};
 use super::{Config, Order, Report};
 use crate::fs::Open;
@@ -55,6 +56,7 @@ impl Drain<'_> {
     /// Runs them in order, those that fail again behind the others, and answers what is left.
     pub(super) fn drain(
         &self,
+        lane: &mut Lane,
         journal: &mut Journal,
         mut pending: Vec<Pending>,
         report: &mut Report,
@@ -68,7 +70,7 @@ impl Drain<'_> {
             let mut round = std::mem::take(&mut pending).into_iter();
             while let Some(one) = round.next() {
                 let is_last = round.len() == 0 && pending.is_empty() && kept.is_empty();
-                match self.step(journal, one, is_last && self.is_dropped, report) {
+                match self.step(lane, journal, one, is_last && self.is_dropped, report) {
                     Next::Settled => {}
                     Next::Again(one) => pending.push(one),
                     Next::Kept(one) => kept.push(one),
@@ -81,6 +83,7 @@ impl Drain<'_> {
 
     fn step(
         &self,
+        lane: &mut Lane,
         journal: &mut Journal,
         mut one: Pending,
         is_last: bool,
@@ -97,9 +100,10 @@ impl Drain<'_> {
         }
         one.attempts += 1;
         let (of, attempt) = (one.id, one.attempts);
+        lane.rouse();
         // A function that frees a disk that is full is run although nothing can be written down.
         note(journal, &Entry::Start { of, attempt }, report);
-        match self.call(function, &one) {
+        match self.call(lane, function, &one) {
             Outcome::Done => {
                 report.done += 1;
                 if !is_last {
@@ -124,10 +128,10 @@ impl Drain<'_> {
         }
     }
 
-    fn call(&self, function: Function, one: &Pending) -> Outcome {
+    fn call(&self, lane: &mut Lane, function: Function, one: &Pending) -> Outcome {
         let call = Call::new(self.id_of(one), one.attempts);
         let (deadline, grace) = (self.config.deadline, self.config.grace);
-        run(function, &call, one.args.clone(), deadline, grace)
+        make(lane, function, &call, one.args.clone(), deadline, grace)
     }
 
     fn id_of(&self, one: &Pending) -> String {

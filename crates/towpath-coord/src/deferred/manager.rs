@@ -6,10 +6,10 @@ use towpath_core::{Error, Kind, Result};
 
 use super::drain::{Drain, note};
 use super::held::Held;
+use super::lane::{Lane, is_inside};
 use super::ledger::{Entry, Pending};
 use super::orphans::{Orphans, Settled};
 use super::registry::Registry;
-use super::run::is_inside;
 use super::scope::Scope;
 use super::state::State;
 use super::{Config, Report, TakeOver};
@@ -330,6 +330,7 @@ impl Shared {
         if pending.is_empty() {
             return;
         }
+        let mut lane = Lane::default();
         let drain = Drain {
             state: &active.state,
             registry: &self.registry,
@@ -338,7 +339,7 @@ impl Shared {
             until: None,
             is_dropped: true,
         };
-        active.pending = drain.drain(&mut active.journal, pending, report);
+        active.pending = drain.drain(&mut lane, &mut active.journal, pending, report);
         if active.pending.is_empty() {
             // The last of them has no line that it is done: this says it of all.
             if let Err(error) = active.journal.clear() {
@@ -356,6 +357,7 @@ impl Shared {
             settled: &mut active.settled,
             left: Default::default(),
             turn: None,
+            lane: Lane::default(),
         };
         orphans.run(report);
     }

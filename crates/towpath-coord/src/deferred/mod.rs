@@ -30,16 +30,17 @@
 //! looked at, and the taking written down, under the lock of `.take`, so that two never take one file.
 
 mod builtin;
+mod call;
 mod clean;
 mod drain;
 mod forget;
 mod held;
+mod lane;
 mod ledger;
 mod list;
 mod manager;
 mod orphans;
 mod registry;
-mod run;
 mod scope;
 mod state;
 

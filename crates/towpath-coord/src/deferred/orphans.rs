@@ -8,6 +8,7 @@ use towpath_core::Kind;
 
 use super::drain::{Drain, note};
 use super::held::is_held;
+use super::lane::Lane;
 use super::ledger::{Entry, Ledger, Pending};
 use super::registry::Registry;
 use super::state::{QUARANTINE, State, UNFINISHED};
@@ -35,6 +36,8 @@ pub(super) struct Orphans<'a> {
     pub(super) left: HashSet<String>,
     /// `.take`, once it was opened.
     pub(super) turn: Option<Box<dyn Handle>>,
+    /// The thread for all of them.
+    pub(super) lane: Lane,
 }
 
 /// A state file that is ours now.
@@ -118,7 +121,7 @@ impl Orphans<'_> {
             is_dropped: !is_spoilt,
         };
         let before = report.parked;
-        let left = drain.drain(&mut journal, pending, report);
+        let left = drain.drain(&mut self.lane, &mut journal, pending, report);
         report.parked = before;
         if !left.is_empty() {
             note(&mut journal, &Entry::Left, report);

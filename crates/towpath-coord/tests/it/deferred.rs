@@ -347,9 +347,13 @@ fn what_does_not_stop_when_it_is_told_is_left_behind() {
     let manager = Manager::open(&site.place(1), registry.clone(), config).unwrap();
     let scope = manager.scope().unwrap();
     scope.defer("deaf", &()).unwrap();
+    // On another thread: the first is not free.
+    scope.defer("say", "the next").unwrap();
     let report = scope.end();
+    assert_eq!(site.ran(), ["the next"]);
     release.store(true, Ordering::SeqCst);
     let expected = Report {
+        done: 1,
         failed: 1,
         dead: 1,
         failures: report.failures.clone(),

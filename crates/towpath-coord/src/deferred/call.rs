@@ -2,25 +2,14 @@
 //! overruns is left behind.
 
 use std::any::Any;
-use std::cell::Cell;
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SendError, SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use serde_json::Value;
 
+use super::lane::{Lane, look_out};
 use super::registry::{Call, Function};
-
-thread_local! {
-    static INSIDE: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether this thread runs a deferred function.
-pub(super) fn is_inside() -> bool {
-    INSIDE.get()
-}
 
 /// How a call ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,8 +20,9 @@ pub(super) enum Outcome {
     Abandoned(String),
 }
 
-/// Runs it. The text of an error is cut, for it is written down.
-pub(super) fn run(
+/// Makes it. The text of an error is cut, for it is written down.
+pub(super) fn make(
+    lane: &mut Lane,
     function: Function,
     call: &Call,
     args: Value,
@@ -46,13 +36,13 @@ pub(super) fn run(
         args,
         tell,
     };
-    let runner = match Runner::start(job) {
+    let runner = match lane.begin(job) {
         Ok(runner) => runner,
         Err(error) => return Outcome::Failed(format!("cannot start a thread: {error}")),
     };
     let (outcome, is_free) = wait(&told, call, deadline, grace);
     if is_free {
-        runner.rest();
+        lane.keep(runner);
     }
     outcome
 }
@@ -65,7 +55,8 @@ fn wait(
     grace: Duration,
 ) -> (Outcome, bool) {
     let late = format!("it ran for longer than its {deadline:?}");
-    match told.recv_timeout(deadline) {
+    let early = look_out(told, || true);
+    match early.map_or_else(|| told.recv_timeout(deadline), Ok) {
         Ok(Ok(())) => return (Outcome::Done, true),
         Ok(Err(error)) => return (Outcome::Failed(cut(&error)), true),
         Err(RecvTimeoutError::Disconnected) => {
@@ -86,57 +77,15 @@ fn wait(
 type Ended = Result<(), String>;
 
 /// A call, and whom to tell how it ended.
-struct Job {
+pub(super) struct Job {
     function: Function,
     call: Call,
     args: Value,
     tell: SyncSender<Ended>,
 }
 
-/// Threads that wait for another call: to start one costs more than most calls do.
-static RESTING: Mutex<Vec<Runner>> = Mutex::new(Vec::new());
-/// How many wait at most; further ones end.
-const RESTING_MAX: usize = 8;
-
-/// A thread that makes calls, one after the other, until this is dropped.
-struct Runner(SyncSender<Job>);
-
-impl Runner {
-    /// Has a thread make this call.
-    fn start(job: Job) -> io::Result<Self> {
-        let resting = RESTING.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let Some(runner) = resting else {
-            return Self::spawn(job);
-        };
-        match runner.0.send(job) {
-            Ok(()) => Ok(runner),
-            // Its thread has died of something that cannot be caught.
-            Err(SendError(job)) => Self::spawn(job),
-        }
-    }
-
-    fn spawn(first: Job) -> io::Result<Self> {
-        let (give, given) = sync_channel::<Job>(1);
-        let thread = std::thread::Builder::new().name("deferred".to_owned());
-        thread.spawn(move || {
-            INSIDE.set(true);
-            first.run();
-            given.iter().for_each(Job::run);
-        })?;
-        Ok(Self(give))
-    }
-
-    /// Keeps the thread for another call.
-    fn rest(self) {
-        let mut resting = RESTING.lock().unwrap_or_else(PoisonError::into_inner);
-        if resting.len() < RESTING_MAX {
-            resting.push(self);
-        }
-    }
-}
-
 impl Job {
-    fn run(self) {
+    pub(super) fn run(self) {
         let called = AssertUnwindSafe(|| (self.function)(&self.call, &self.args));
         let ended = catch_unwind(called)
             .unwrap_or_else(|panic| Err(format!("it panicked: {}", said(&*panic))));
