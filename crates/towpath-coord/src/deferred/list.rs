@@ -11,7 +11,7 @@ use super::ledger::Ledger;
 use super::registry::Registry;
 use super::state::{DEAD, PREFIX, QUARANTINE, UNFINISHED, existing, names};
 use crate::Place;
-use crate::fs::Open;
+use crate::fs::{Open, Sort};
 use crate::journal::{JOURNAL_MAX, LINE_MAX, read};
 use crate::liveness::{Identity, Life};
 use crate::place::storage;
@@ -108,8 +108,15 @@ pub fn list(place: &Place, registry: &Registry) -> Result<Listing> {
     Ok(listing)
 }
 
-/// `None` when it is gone meanwhile.
+/// `None` when it is gone meanwhile, or is no file.
 fn bytes(place: &Place, path: &std::path::Path, max: usize) -> Result<Option<Vec<u8>>> {
+    match place.world.fs.stat(path) {
+        Ok(stat) if stat.sort == Sort::File => {}
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            return Err(storage(path, "look at", error));
+        }
+        _ => return Ok(None),
+    }
     let file = match place.world.fs.open(path, Open::Read) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         file => file.map_err(|error| storage(path, "open", error))?,

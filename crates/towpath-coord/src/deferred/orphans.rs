@@ -84,7 +84,12 @@ impl Orphans<'_> {
                         }
                     }
                     Err(error) => {
+                        let is_our_turn = error.kind() != ErrorKind::TimedOut;
                         report.trouble(storage(&self.state.path(&name), "take over", error));
+                        if !is_our_turn {
+                            report.parked += parked;
+                            return;
+                        }
                     }
                 }
             }
@@ -154,8 +159,9 @@ impl Orphans<'_> {
             None => self.state.turn()?,
         };
         if !self.state.await_turn(&*turn)? {
-            report.trouble("others are taking over for too long; orphans are left to them");
-            return NOTHING;
+            // It will not be for the next file either.
+            let text = "somebody else is about to take over and does not go on; what is left is left to him";
+            return Err(io::Error::new(ErrorKind::TimedOut, text));
         }
         let taken = self.take_in_turn(name, report);
         // Where the lock cannot be given up the file is closed.

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod crashes;
+mod neighbours;
 mod processes;
 
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use towpath_coord::deferred::{
     TakeOver, clean, list,
 };
 use towpath_coord::fs::{Disk, Fs, Lock, Open};
-use towpath_coord::journal::{Durability, JOURNAL_MAX, Journal};
+use towpath_coord::journal::{Durability, Journal};
 use towpath_coord::liveness::{Identity, Life, Processes, System};
 use towpath_coord::{Network, Place, World};
 use towpath_core::{Kind, SystemClock};
@@ -644,45 +645,6 @@ fn what_kills_its_process_every_time_is_given_up() {
     let dead = list(&site.place(3), &site.registry()).unwrap().dead;
     assert_eq!((dead[0].name.as_str(), dead[0].attempts), ("say", 3));
     assert_eq!(dead[0].error, "its process died in each of its 3 attempts");
-}
-
-#[test]
-fn what_is_no_state_file_stops_nobody() {
-    let site = Site::new();
-    site.leave(1, &["a"]);
-    let directory = site.directory.path().join("deferred");
-    let outside = site.directory.path().join("outside");
-    std::fs::write(&outside, "theirs").unwrap();
-    std::os::unix::fs::symlink(&outside, directory.join("func-link")).unwrap();
-    std::fs::create_dir(directory.join("func-directory")).unwrap();
-    std::fs::write(directory.join("func-empty"), "").unwrap();
-    std::fs::write(directory.join("func-garbage"), [b'\n', 0xff, b'\n', 0]).unwrap();
-    let long = std::fs::File::create(directory.join("func-long")).unwrap();
-    long.set_len(JOURNAL_MAX as u64 + 1).unwrap();
-    let manager = site.manager(2);
-    let scope = manager.scope().unwrap();
-    assert_eq!((scope.orphans().done, scope.orphans().quarantined), (1, 2));
-    scope.defer("say", "b").unwrap();
-    assert_eq!(scope.end().done, 1);
-    assert_eq!(site.ran(), ["a", "b"]);
-    assert_eq!(std::fs::read(&outside).unwrap(), b"theirs");
-    let mut quarantined = site.names("quarantine");
-    quarantined.sort_unstable();
-    assert_eq!(quarantined, ["func-garbage", "func-long"]);
-    assert!(!directory.join("func-empty").exists());
-}
-
-#[test]
-fn an_unfinished_file_is_removed_unless_somebody_finishes_it() {
-    let site = Site::new();
-    let manager = site.manager(1);
-    let directory = site.directory.path().join("deferred");
-    let (left, held) = (directory.join("func1.tmp"), directory.join("func2.tmp"));
-    std::fs::write(&left, "").unwrap();
-    let file = Disk.open(&held, Open::CreateNew).unwrap();
-    assert!(file.try_lock(Lock::Exclusive).unwrap());
-    assert_eq!(manager.run_orphans().unwrap(), Report::default());
-    assert!(!left.exists() && held.exists());
 }
 
 /// Runs one built-in function, once; what it said.
