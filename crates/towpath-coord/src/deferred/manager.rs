@@ -14,7 +14,9 @@ use super::scope::Scope;
 use super::state::State;
 use super::{Config, Report, TakeOver};
 use crate::Place;
+use crate::fs::FileId;
 use crate::journal::{JOURNAL_MAX, Journal};
+use crate::place::storage;
 
 /// Bytes of a state file up to which functions are registered. The rest is for what is written down while they are run.
 const PROMISES_MAX: usize = JOURNAL_MAX - 1024 * 1024;
@@ -84,6 +86,8 @@ enum Phase {
 struct Active {
     journal: Journal,
     name: String,
+    /// Which file has that name as long as nobody removes it.
+    id: FileId,
     pending: Vec<Pending>,
     settled: Settled,
     /// Until this is dropped no manager of this process takes the file for an orphan.
@@ -171,7 +175,10 @@ impl Active {
     fn open(place: &Place, config: &Config) -> Result<Self> {
         let state = State::open(place)?;
         let (name, journal) = state.enlist(config.durability)?;
+        let stat = journal.file().stat();
+        let stat = stat.map_err(|error| storage(&state.path(&name), "look at", error))?;
         Ok(Self {
+            id: stat.id,
             _held: Held::new(&name, state.world.processes.me().pid),
             journal,
             name,
@@ -184,7 +191,7 @@ impl Active {
     /// Whether the state file is where others would find it.
     fn is_there(&self) -> bool {
         let path = self.state.path(&self.name);
-        let found = self.state.is_at(self.journal.file(), &path);
+        let found = self.state.is_at(self.id, &path);
         // Where it cannot be told it is not taken for gone.
         found.unwrap_or(true)
     }

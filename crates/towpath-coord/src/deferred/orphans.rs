@@ -182,7 +182,7 @@ impl Orphans<'_> {
             return NOTHING;
         }
         let is_locked = file.try_lock(Lock::Exclusive)?;
-        if !self.state.is_at(&*file, &path)? {
+        if !self.state.is_at(stat.id, &path)? {
             return NOTHING;
         }
         if is_locked && stat.len > JOURNAL_MAX as u64 {
@@ -256,7 +256,7 @@ impl Orphans<'_> {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             file => file?,
         };
-        if file.try_lock(Lock::Exclusive)? && self.state.is_at(&*file, &path)? {
+        if file.try_lock(Lock::Exclusive)? && self.state.is_at(file.stat()?.id, &path)? {
             fs.remove_file(&path)?;
         }
         Ok(())

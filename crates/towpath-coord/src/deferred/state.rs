@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use towpath_core::{Error, Kind, Result};
 
-use crate::fs::{Handle, Lock, Open, Sort};
+use crate::fs::{FileId, Handle, Lock, Open, Sort};
 use crate::journal::{Durability, Journal};
 use crate::place::storage;
 use crate::{Place, World};
@@ -164,7 +164,7 @@ impl State {
     }
 
     /// Whether that name still leads to that file.
-    pub(super) fn is_at(&self, file: &dyn Handle, path: &Path) -> io::Result<bool> {
+    pub(super) fn is_at(&self, file: FileId, path: &Path) -> io::Result<bool> {
         is_at(&self.world, file, path)
     }
 
@@ -224,14 +224,14 @@ fn hold(world: &World, directory: &Path) -> io::Result<Option<Box<dyn Handle>>> 
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         file => file?,
     };
-    let held = file.try_lock(Lock::Shared)? && is_at(world, &*file, &path)?;
+    let held = file.try_lock(Lock::Shared)? && is_at(world, file.stat()?.id, &path)?;
     Ok(held.then_some(file))
 }
 
-fn is_at(world: &World, file: &dyn Handle, path: &Path) -> io::Result<bool> {
+fn is_at(world: &World, file: FileId, path: &Path) -> io::Result<bool> {
     match world.fs.stat(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        found => Ok(found?.id == file.stat()?.id),
+        found => Ok(found?.id == file),
     }
 }
 
