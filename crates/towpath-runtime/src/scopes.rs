@@ -27,7 +27,7 @@ use towpath_core::{Result, Token};
 ///
 /// | call | when | thread |
 /// | --- | --- | --- |
-/// | `orphans` | before a worker joins its store, every few seconds while it works, and before an attempt of a message whose worker was lost | one of its own; several may call at once |
+/// | `orphans` | before a worker joins its store, every few seconds while it works, and before an attempt of a message whose worker left it | one of its own; several may call at once |
 /// | `enter` | at the first `defer` of an attempt, so never for most | that of the body |
 /// | `defer` | whenever the body asks, one at a time for each scope | that of the body |
 /// | `leave` | once, when the attempt has ended and its body runs no more | one of its own, or that of a body that was left behind |

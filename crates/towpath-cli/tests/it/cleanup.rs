@@ -156,7 +156,7 @@ fn a_second_signal_during_the_clean_up_leaves_the_rest_to_the_next_run() {
     assert_eq!(run.code, 143, "{run:?}");
     let told = "clean-up is under way; a second signal leaves the rest to the next run";
     assert!(run.stderr.contains(told), "{run:?}");
-    // What was under way was killed with us, and does not go on beside its repetition.
+    // What was under way was killed with the program, and is done again.
     std::fs::write(program.home().join("go"), "").unwrap();
     let run = self::run(&program, &[], "true");
     assert_eq!(run.code, 0, "{run:?}");

@@ -53,6 +53,17 @@ impl Signals {
             _ = hang_up => Signal::HUP,
         }
     }
+
+    /// One of them that has come already.
+    pub(crate) async fn come(&mut self) -> Option<Signal> {
+        // What the system has delivered is told by the runtime, which looks for it now.
+        tokio::task::yield_now().await;
+        tokio::select! {
+            biased;
+            signal = self.next() => Some(signal),
+            () = std::future::ready(()) => None,
+        }
+    }
 }
 
 /// Whether a signal is ignored; it is not where that cannot be told.

@@ -88,11 +88,7 @@ pub(crate) async fn run(args: Args) -> Result {
         ..Config::default()
     };
     let mut signals = Signals::listen()?;
-    let (manager, scope) = match begin(&place, config, &mut signals).await? {
-        Ok(begun) => begun,
-        // Called off before COMMAND was started.
-        Err(signal) => return Ok(Exit::of_signal(signal.as_raw())),
-    };
+    let (manager, scope, called_off) = begin(&place, config, &mut signals).await?;
     let door = Door::new();
     // Promised before it is made, so that nothing is left of it either.
     let path = door.directory().to_owned();
@@ -107,13 +103,16 @@ pub(crate) async fn run(args: Args) -> Result {
     })?;
     let mut command = command(&args.command);
     command.env(VARIABLE, door.socket());
-    let exit = match Child::spawn(&mut command, Reach::Program) {
-        Ok(child) => foreground(child, &mut signals, pending()).await?.exit(),
-        Err(error) => {
-            let (text, exit) = not_started(&args.command[0], &error);
-            complain(&text);
-            exit
-        }
+    let exit = match called_off.or(signals.come().await) {
+        Some(signal) => Exit::of_signal(signal.as_raw()),
+        None => match Child::spawn(&mut command, Reach::Program) {
+            Ok(child) => foreground(child, &mut signals, pending()).await?.exit(),
+            Err(error) => {
+                let (text, exit) = not_started(&args.command[0], &error);
+                complain(&text);
+                exit
+            }
+        },
     };
     listening.abort();
     let is_clean = end(&place, manager, scope, &mut signals, exit).await?;
@@ -123,12 +122,12 @@ pub(crate) async fn run(args: Args) -> Result {
     })
 }
 
-/// Runs what others have left, and begins to take promises; or the signal that came meanwhile.
+/// Runs what others have left, and begins to take promises; answers the signal that came meanwhile, too.
 async fn begin(
     place: &Place,
     config: Config,
     signals: &mut Signals,
-) -> Result<std::result::Result<(Manager, Scope), Signal>> {
+) -> Result<(Manager, Scope, Option<Signal>)> {
     let mut registry = Registry::new();
     registry.add_builtin(&World::new())?;
     let (theirs, dead) = (place.clone(), Dead::before(place));
@@ -148,10 +147,7 @@ async fn begin(
     }
     dead.tell_new(place);
     tell_trouble(&report);
-    Ok(match signal {
-        None => Ok((manager, scope)),
-        Some(signal) => Err(signal),
-    })
+    Ok((manager, scope, signal))
 }
 
 /// Keeps what was promised; answers whether all of it was.

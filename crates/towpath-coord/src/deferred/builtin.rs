@@ -150,8 +150,8 @@ fn command(call: &Call, args: &RunCommand) -> std::result::Result<(), String> {
     // Whoever reads what this program prints has not asked for what its clean-up says.
     let stderr = std::io::stderr().as_fd().try_clone_to_owned();
     command.stdout(stderr.map_or_else(|_| Stdio::null(), Stdio::from));
-    // Where we are killed somebody else runs it again, and it must not be begun beside itself. The signal comes when this
-    // thread ends, which waits for the program.
+    // Where we are killed somebody else runs it again, and it is not to go on beside itself. The signal comes when this
+    // thread ends, which waits for the program. What the program has started in its turn is not reached.
     #[cfg(target_os = "linux")]
     // SAFETY: between fork and exec it makes calls of the system alone, and allocates nothing.
     unsafe {

@@ -12,7 +12,7 @@ use std::cell::Cell;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SendError, SyncSender, TryRecvError, sync_channel};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
 use super::call::Job;
@@ -102,9 +102,39 @@ enum Order {
 }
 
 /// Threads that sleep until another call: to start one costs more than most calls do.
-static RESTING: Mutex<Vec<Runner>> = Mutex::new(Vec::new());
+static RESTING: Mutex<Pool> = Mutex::new(Pool {
+    pid: 0,
+    runners: Vec::new(),
+});
 /// How many rest at most; further ones end.
 const RESTING_MAX: usize = 8;
+
+struct Pool {
+    /// Whose threads they are: a process that was forked has none of them.
+    pid: u32,
+    runners: Vec<Runner>,
+}
+
+impl Pool {
+    /// The threads of the process with this number.
+    fn of(&mut self, pid: u32) -> &mut Vec<Runner> {
+        if self.pid != pid {
+            self.pid = pid;
+            // What they wait by may be locked by threads that are not here, so it is not touched any more.
+            std::mem::forget(std::mem::take(&mut self.runners));
+        }
+        &mut self.runners
+    }
+}
+
+/// The pool, unless somebody has it just now, who may not be in this process.
+fn resting() -> Option<MutexGuard<'static, Pool>> {
+    match RESTING.try_lock() {
+        Ok(pool) => Some(pool),
+        Err(TryLockError::Poisoned(pool)) => Some(pool.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
+}
 
 /// A thread that makes calls until this is dropped.
 pub(super) struct Runner {
@@ -115,11 +145,9 @@ pub(super) struct Runner {
 
 impl Runner {
     fn rested() -> Option<Self> {
-        let runner = RESTING.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        if let Some(runner) = &runner {
-            runner.is_wanted.store(true, Ordering::Release);
-        }
-        runner
+        let runner = resting()?.of(std::process::id()).pop()?;
+        runner.is_wanted.store(true, Ordering::Release);
+        Some(runner)
     }
 
     fn spawn() -> io::Result<Self> {
@@ -148,9 +176,29 @@ impl Runner {
 
     fn rest(self) {
         self.is_wanted.store(false, Ordering::Release);
-        let mut resting = RESTING.lock().unwrap_or_else(PoisonError::into_inner);
-        if resting.len() < RESTING_MAX {
-            resting.push(self);
+        let Some(mut pool) = resting() else {
+            return;
+        };
+        let runners = pool.of(std::process::id());
+        if runners.len() < RESTING_MAX {
+            runners.push(self);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_of_the_process_that_was_forked_are_not_taken_for_ours() {
+        let mut pool = Pool {
+            pid: 0,
+            runners: Vec::new(),
+        };
+        pool.of(7).push(Runner::spawn().expect("a thread"));
+        assert_eq!(pool.of(7).len(), 1);
+        assert_eq!(pool.of(8).len(), 0);
+        assert_eq!(pool.of(8).capacity(), 0);
     }
 }

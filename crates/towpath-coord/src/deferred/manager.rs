@@ -18,8 +18,10 @@ use crate::fs::FileId;
 use crate::journal::{JOURNAL_MAX, Journal};
 use crate::place::storage;
 
-/// Bytes of a state file up to which functions are registered. The rest is for what is written down while they are run.
-const PROMISES_MAX: usize = JOURNAL_MAX - 1024 * 1024;
+/// Bytes of a state file that are left for what is written down while functions are run: for each of them, that three
+/// attempts begin and that it has ended, and once for what went wrong.
+const OUTCOME: usize = 256;
+const OUTCOMES: usize = 1024 * 1024;
 
 /// Takes registrations of this process and runs orphans of others.
 ///
@@ -326,7 +328,9 @@ impl Shared {
             name: name.clone(),
             args: args.clone(),
         };
-        let id = active.journal.append_up_to(PROMISES_MAX, &entry)?;
+        let outcomes = OUTCOMES + OUTCOME * (active.pending.len() + 1);
+        let max = JOURNAL_MAX.saturating_sub(outcomes);
+        let id = active.journal.append_up_to(max, &entry)?;
         active.pending.push(Pending::new(id, name, args));
         Ok(())
     }

@@ -23,11 +23,16 @@
 //! * while functions are run: each has a line when it begins and one when it has ended, so at most the one under way is
 //!   run again. One that kills its process every time is given up as one that fails is;
 //! * behind the last function: a file in which everything is settled; the next manager removes it;
-//! * taking over: a line says who has taken it, before anything is run; when that one dies too it counts no more.
+//! * taking over: a line says who has taken it, before anything is run; when that one dies too it counts no more. Where
+//!   there is no room for that line, nobody else takes anything over until this file is done with: what is run may be
+//!   what makes room, and then both would be at it.
 //!
 //! A state file is an orphan when its lock is free. A process that was forked without starting another program keeps the
 //! lock of its dead parent; then the owner named in the file decides, if it is dead beyond doubt. Both are
 //! looked at, and the taking written down, under the lock of `.take`, so that two never take one file.
+//!
+//! Functions are called on threads that are kept for the calls of others, so one that changes its own thread (its
+//! namespaces, its mask of signals) changes it for those.
 
 mod builtin;
 mod call;

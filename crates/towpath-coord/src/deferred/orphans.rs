@@ -46,6 +46,8 @@ struct Taken {
     pending: Vec<Pending>,
     id: FileId,
     is_spoilt: bool,
+    /// Whether it says that we have it. Where there was no room for that, it stays our turn until we are done with it.
+    is_told: bool,
 }
 
 /// A file that was taken, or how many functions are parked in one that was not.
@@ -110,13 +112,30 @@ impl Orphans<'_> {
             Ok(taken) => taken,
             Err(parked) => return Ok(parked),
         };
+        report.taken += 1;
+        let is_told = taken.is_told;
+        let left = self.finish(name, taken, until, report);
+        if !is_told {
+            self.end_turn();
+        }
+        left
+    }
+
+    /// Runs what is to be run in a file that is ours; answers how many functions stay in it.
+    fn finish(
+        &mut self,
+        name: &str,
+        taken: Taken,
+        until: Duration,
+        report: &mut Report,
+    ) -> io::Result<usize> {
         let Taken {
             mut journal,
             pending,
             id,
             is_spoilt,
+            ..
         } = taken;
-        report.taken += 1;
         let drain = Drain {
             state: self.state,
             registry: self.registry,
@@ -164,11 +183,16 @@ impl Orphans<'_> {
             return Err(io::Error::new(ErrorKind::TimedOut, text));
         }
         let taken = self.take_in_turn(name, report);
-        // Where the lock cannot be given up the file is closed.
-        if turn.unlock().is_ok() {
-            self.turn = Some(turn);
+        self.turn = Some(turn);
+        if !matches!(&taken, Ok(Ok(Taken { is_told: false, .. }))) {
+            self.end_turn();
         }
         taken
+    }
+
+    fn end_turn(&mut self) {
+        // Where the lock cannot be given up the file is closed.
+        self.turn = self.turn.take().filter(|turn| turn.unlock().is_ok());
     }
 
     fn take_in_turn(&self, name: &str, report: &mut Report) -> io::Result<Looked> {
@@ -207,12 +231,17 @@ impl Orphans<'_> {
             by,
             locked: is_locked,
         };
-        match journal.append(&entry) {
-            // With its lock the file is ours all the same, and what is run may be what makes room on a disk that is full.
-            Err(error) if is_locked => report.trouble(error),
-            written => written.map(drop).map_err(io::Error::other)?,
-        }
+        let is_told = match journal.append(&entry) {
+            Ok(_) => true,
+            // We have its lock, and what is run may be what makes room on a disk that is full.
+            Err(error) if is_locked => {
+                report.trouble(error);
+                false
+            }
+            Err(error) => return Err(io::Error::other(error)),
+        };
         Ok(Ok(Taken {
+            is_told,
             journal,
             id: stat.id,
             is_spoilt: reading.damaged > 0 || ledger.foreign > 0,

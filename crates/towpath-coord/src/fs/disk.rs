@@ -60,12 +60,8 @@ impl Fs for Disk {
 
     fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
         match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-            // Network file systems do not know the flag. A second name is not taken either; who dies in between leaves
-            // the file under both.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-                fs::hard_link(from, to)?;
-                fs::remove_file(from)
-            }
+            // Network file systems do not know the flag.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => rename_by_link(from, to),
             renamed => Ok(renamed?),
         }
     }
@@ -118,6 +114,21 @@ impl Fs for Disk {
     fn network(&self, directory: &Path) -> io::Result<Option<String>> {
         mount::network(directory)
     }
+}
+
+/// A second name replaces nothing either. Who died between the two steps has left the file with both names, and it is for
+/// the next one to take the first away.
+fn rename_by_link(from: &Path, to: &Path) -> io::Result<()> {
+    let stat = |path| fs::symlink_metadata(path).map(|found| stat_of(&found));
+    match fs::hard_link(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            if stat(from)?.id != stat(to)?.id {
+                return Err(error);
+            }
+        }
+        linked => linked?,
+    }
+    fs::remove_file(from)
 }
 
 impl Handle for Plain {
@@ -204,5 +215,26 @@ fn stat_of(found: &fs::Metadata) -> Stat {
         owner: found.uid(),
         mode: found.mode() & 0o7777,
         links: found.nlink(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rename_by_link_replaces_nothing_and_goes_on_where_it_was_left() {
+        let directory = tempfile::TempDir::new().expect("a directory");
+        let path = |name: &str| directory.path().join(name);
+        let (from, to, taken) = (path("from"), path("to"), path("taken"));
+        fs::write(&from, "ours").expect("room on the disk");
+        fs::write(&taken, "theirs").expect("room on the disk");
+        let refused = rename_by_link(&from, &taken).expect_err("it is taken");
+        assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+        fs::hard_link(&from, &to).expect("as one that died in between");
+        rename_by_link(&from, &to).expect("it is the same file");
+        assert!(!from.exists());
+        assert_eq!(fs::read(&to).expect("it is there"), b"ours");
+        assert_eq!(fs::read(&taken).expect("it is there"), b"theirs");
     }
 }

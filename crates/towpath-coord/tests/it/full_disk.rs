@@ -4,16 +4,20 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 
+use serde_json::json;
 use tempfile::TempDir;
-use towpath_coord::deferred::{Config, Manager, Registry};
+use towpath_coord::deferred::{Config, Manager, Registry, Report};
+use towpath_coord::liveness::{Identity, Life, Processes, System};
 use towpath_coord::{
     Begun, Cancel, Checkout, CoolDownParams, EventLock, Manifest, Network, Place, Refusal, Wait,
     World,
 };
-use towpath_core::Kind;
+use towpath_core::{Kind, SystemClock};
 
 const SIZE: &str = "size=128k";
+const PAGE: u64 = 4096;
 
 /// A mounted disk, gone with this.
 struct SmallDisk(TempDir);
@@ -39,6 +43,12 @@ impl SmallDisk {
 
     fn place(&self) -> Place {
         Place::open(World::new(), self.path(), Network::Refuse).unwrap()
+    }
+
+    fn lens_of_state_files(&self) -> Vec<u64> {
+        let entries = fs::read_dir(self.path().join("deferred")).unwrap();
+        let lens = entries.map(|entry| entry.unwrap().metadata().unwrap().len());
+        lens.collect()
     }
 
     /// Fills it to the last byte; answers what is to be removed to have room again.
@@ -113,6 +123,81 @@ fn what_was_deferred_before_the_disk_was_full_is_run_on_it() {
     assert_eq!(report.done, 1, "{report:?}");
     assert!(!scratch.exists());
     manager.close().unwrap();
+}
+
+/// A process that is dead: numbers as large as its own are not given.
+#[derive(Debug)]
+struct Gone(System);
+
+impl Processes for Gone {
+    fn me(&self) -> Identity {
+        Identity {
+            pid: 1 << 30,
+            ..self.0.me()
+        }
+    }
+
+    fn life(&self, of: &Identity) -> Life {
+        self.0.life(of)
+    }
+}
+
+#[test]
+fn who_takes_over_on_a_full_disk_and_makes_room_is_alone_to_the_end() {
+    let Some(disk) = SmallDisk::mount() else {
+        return;
+    };
+    let ran = Arc::new(Mutex::new(Vec::new()));
+    let (place, noting) = (disk.place(), ran.clone());
+    let open = move |place: &Place, also: Box<dyn Fn() + Send + Sync>| {
+        let noting = noting.clone();
+        let mut registry = Registry::new();
+        registry.add_builtin(&World::new()).unwrap();
+        let note = move |_: &_, word: String| {
+            also();
+            noting.lock().unwrap().push(word);
+            Ok::<(), String>(())
+        };
+        registry.add("note", note).unwrap();
+        Manager::open(place, registry, Config::default()).unwrap()
+    };
+    let nothing = || Box::new(|| ()) as Box<dyn Fn() + Send + Sync>;
+    let dead = World::new().with_processes(Arc::new(Gone(System::new(&SystemClock::new()))));
+    let dead = Place::open(dead, disk.path(), Network::Refuse).unwrap();
+    let owner = open(&dead, nothing());
+    let scope = owner.scope().unwrap();
+    let scratch = json!({ "path": disk.path().join("ballast") });
+    scope.defer("remove_path", &scratch).unwrap();
+    // Up to the end of a page, or there would be room for more lines on a disk that is full.
+    let len = || disk.lens_of_state_files().into_iter().max().unwrap();
+    let before = len();
+    scope.defer("note", "").unwrap();
+    let room = PAGE - len() % PAGE;
+    let padding = "x".repeat((room - (len() - before)) as usize - 20);
+    scope.defer("note", &padding).unwrap();
+    assert!(PAGE - len() % PAGE < 40);
+    // Both are there before the disk is full, and neither holds what is to be taken over.
+    let rival = open(&place, nothing());
+    let looks = Mutex::new(Some(rival));
+    let heir = open(
+        &place,
+        Box::new(move || {
+            if let Some(rival) = looks.lock().unwrap().take() {
+                let rival = std::thread::spawn(move || rival.run_orphans().unwrap());
+                let report = rival.join().unwrap();
+                assert_eq!((report.taken, report.done), (0, 0), "{report:?}");
+            }
+        }),
+    );
+    owner.abandon();
+    drop(scope);
+    disk.fill();
+    let report = heir.run_orphans().unwrap();
+    assert_eq!((report.taken, report.done), (1, 3), "{report:?}");
+    assert_eq!(report.failed, 0, "{report:?}");
+    assert_eq!(*ran.lock().unwrap(), ["".to_owned(), padding]);
+    // And the turn is given up behind it.
+    assert_eq!(heir.run_orphans().unwrap(), Report::default());
 }
 
 #[test]

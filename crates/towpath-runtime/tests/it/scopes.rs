@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use towpath_core::store::Verdict;
 use towpath_core::{Error, Kind, MessageId, Result, State, Store as _, SystemClock, Token, limits};
 use towpath_runtime::{
     App, AttemptScope, AttemptScopes, Body, CancelReason, CleanedUp, Context, FnTask, TaskError,
@@ -616,28 +617,36 @@ async fn a_live_worker_looks_for_orphans_again_and_again() {
 }
 
 #[tokio::test]
-async fn an_attempt_of_a_message_whose_worker_was_lost_begins_after_orphans() {
-    let (spy, stage) = Spy::on_stage().await;
-    let log = spy.log.clone();
-    let id = stage.submit().await;
-    stage.claim(id).await;
-    stage.clock.advance(limits::LEASE * 2);
-    assert_eq!(spy.rescue(10).await.unwrap().returned, 1);
-    let noting = log.clone();
-    let work = from_fn(at_once("work"), move |_: Vec<u32>, _: Context| {
-        noting.note("body");
-        async { Ok::<(), TaskError>(()) }
-    });
-    let app = App::new(spy).scopes(Noted::on(&log)).task(work);
-    app.run_ready(1).await.unwrap();
-    let lines = log.lines();
-    let expected = [
-        "orphans",
-        "joined",
-        "claimed 2",
-        "orphans",
-        "body",
-        "settled done",
-    ];
-    assert_eq!(&lines[lines.len() - 6..], expected);
+async fn an_attempt_of_a_message_whose_worker_left_it_begins_after_orphans() {
+    for is_lost in [true, false] {
+        let (spy, stage) = Spy::on_stage().await;
+        let log = spy.log.clone();
+        let id = stage.submit().await;
+        stage.claim(id).await;
+        match is_lost {
+            true => {
+                stage.clock.advance(limits::LEASE * 2);
+                assert_eq!(spy.rescue(10).await.unwrap().returned, 1);
+            }
+            // As one that is told to end at once does, which leaves its functions written down.
+            false => stage.settle(id, |_| Verdict::Release).await,
+        }
+        let noting = log.clone();
+        let work = from_fn(at_once("work"), move |_: Vec<u32>, _: Context| {
+            noting.note("body");
+            async { Ok::<(), TaskError>(()) }
+        });
+        let app = App::new(spy).scopes(Noted::on(&log)).task(work);
+        app.run_ready(1).await.unwrap();
+        let lines = log.lines();
+        let expected = [
+            "orphans",
+            "joined",
+            "claimed 2",
+            "orphans",
+            "body",
+            "settled done",
+        ];
+        assert_eq!(&lines[lines.len() - 6..], expected, "{is_lost}");
+    }
 }
