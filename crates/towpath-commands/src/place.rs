@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use clap::ValueEnum;
+use towpath_coord::fs::{Disk, Fs as _};
 use towpath_coord::liveness::{Identity, Life};
 use towpath_coord::{Network, Place, World};
 
@@ -37,9 +38,10 @@ impl PlaceArgs {
             return Err(Failure::usage(format!("{shown} is not a directory here")));
         }
         Place::open(World::new(), directory, network).map_err(|error| {
-            let is_refused = error.kind() == towpath_core::Kind::Unsupported;
+            let over = Disk.network(directory);
+            let is_refused = network == Network::Refuse && over.is_ok_and(|over| over.is_some());
             let failure = Failure::from(error);
-            match is_refused && network == Network::Refuse {
+            match is_refused {
                 true => failure.hint("--network allow"),
                 false => failure,
             }

@@ -1,5 +1,6 @@
 //! A directory that the programs concerned share, and what they are told of the world.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -61,10 +62,11 @@ impl Default for World {
 /// Whether a directory may be on a file system that other machines write to as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Network {
-    /// It is refused.
+    /// It is refused. One of which it is not known whose it is, such as one by FUSE, is taken after a test that two handles
+    /// of one file exclude each other there.
     #[default]
     Refuse,
-    /// It is taken, after a test that two handles of one file exclude each other there. What other machines see of
+    /// It is taken, after that test. What other machines see of
     /// locks and times is then between them and their file system.
     Allow,
 }
@@ -102,7 +104,7 @@ impl Place {
             world.processes = Arc::new(AmongMachines(world.processes));
         }
         let place = Self { world, directory };
-        if network == Network::Allow {
+        if network == Network::Allow || !place.is_local()? {
             place.check_locks()?;
         }
         Ok(place)
@@ -115,6 +117,11 @@ impl Place {
 
     pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.directory.join(name)
+    }
+
+    fn is_local(&self) -> Result<bool> {
+        let found = self.world.fs.is_local(&self.directory);
+        found.map_err(|error| storage(&self.directory, "look at", error))
     }
 
     /// Whether two handles of one file exclude each other: on some mounts they do not.
@@ -131,9 +138,16 @@ impl Place {
         let held = hold();
         // Nothing depends on it: a name of its own that nobody reads.
         let _left_behind = fs.remove_file(&path);
-        match held.map_err(|error| storage(&path, "test locks by", error))? {
-            true => Ok(()),
-            false => {
+        let is_readonly = |error: &std::io::Error| {
+            let kinds = [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem];
+            kinds.contains(&error.kind())
+        };
+        match held {
+            Ok(true) => Ok(()),
+            // Here we can look and lock nothing.
+            Err(error) if is_readonly(&error) => Ok(()),
+            Err(error) => Err(storage(&path, "test locks by", error)),
+            Ok(false) => {
                 let text = format!("locks of files do not hold in {}", self.directory.display());
                 Err(Error::new(Kind::Unsupported, text))
             }

@@ -24,6 +24,26 @@ const NETWORK: [(u32, &str); 14] = [
     (0x786f_4256, "a VirtualBox shared folder"),
 ];
 
+/// Those of file systems that belong to one machine and on which locks are known to hold, from the same source: ext2 to
+/// ext4, XFS, Btrfs, Bcachefs, F2FS, ZFS, tmpfs, ramfs, overlayfs.
+const LOCAL: [u32; 9] = [
+    0xef53,
+    0x5846_5342,
+    0x9123_683e,
+    0xca45_1a4e,
+    0xf2f5_2010,
+    0x2fc1_2fc1,
+    0x0102_1994,
+    0x8584_58f6,
+    0x794c_7630,
+];
+
+/// Whether locks are known to hold on the file system of this magic number. Of others, those of FUSE for instance, it is
+/// not known where what is written goes.
+pub fn is_local(magic: u32) -> bool {
+    LOCAL.contains(&magic)
+}
+
 /// The network file system of this magic number; `None` for one that belongs to a machine, or is not known.
 pub fn network_name(magic: u32) -> Option<&'static str> {
     let known = NETWORK.iter().find(|(number, _)| *number == magic);
@@ -58,16 +78,9 @@ mod tests {
     fn only_known_network_file_systems_are_refused() {
         assert_eq!(network_name(0x6969), Some("NFS"));
         assert_eq!(network_name(0xff53_4d42), Some("CIFS"));
-        // ext4, tmpfs, overlay, btrfs, xfs, FUSE.
-        let local = [
-            0xef53,
-            0x0102_1994,
-            0x794c_7630,
-            0x9123_683e,
-            0x5846_5342,
-            0x6573_5546,
-        ];
-        assert!(local.iter().all(|magic| network_name(*magic).is_none()));
+        assert!(LOCAL.iter().all(|magic| network_name(*magic).is_none()));
+        let fuse = 0x6573_5546;
+        assert!(network_name(fuse).is_none() && !is_local(fuse));
     }
 
     #[test]

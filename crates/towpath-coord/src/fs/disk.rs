@@ -114,6 +114,10 @@ impl Fs for Disk {
     fn network(&self, directory: &Path) -> io::Result<Option<String>> {
         mount::network(directory)
     }
+
+    fn is_local(&self, directory: &Path) -> io::Result<bool> {
+        mount::is_local(directory)
+    }
 }
 
 /// A second name replaces nothing either. Who died between the two steps has left the file with both names, and it is for

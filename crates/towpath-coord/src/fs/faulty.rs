@@ -162,6 +162,11 @@ impl Fs for Faulty {
     fn network(&self, directory: &Path) -> io::Result<Option<String>> {
         self.0.run(|| self.0.under.network(directory))
     }
+
+    fn is_local(&self, directory: &Path) -> io::Result<bool> {
+        // Not counted: it is asked once with `network`, and nothing depends on which of the two fails.
+        self.0.under.is_local(directory)
+    }
 }
 
 #[derive(Debug)]

@@ -171,6 +171,14 @@ pub trait Fs: fmt::Debug + Send + Sync + 'static {
     ///
     /// As `statfs(2)`.
     fn network(&self, directory: &Path) -> io::Result<Option<String>>;
+
+    /// Whether the file system of a directory is one of a machine on which locks are known to hold. Where it is not they
+    /// are tried before they are relied on.
+    ///
+    /// # Errors
+    ///
+    /// As `statfs(2)`.
+    fn is_local(&self, directory: &Path) -> io::Result<bool>;
 }
 
 /// An open file. Its locks are gone with it, and it is closed when it is dropped.

@@ -20,6 +20,18 @@ pub(super) fn network(directory: &Path) -> io::Result<Option<String>> {
     Ok(Some(format!("{name} mounted at {point}")))
 }
 
+/// Whether locks are known to hold in a directory.
+#[cfg(target_os = "linux")]
+pub(super) fn is_local(directory: &Path) -> io::Result<bool> {
+    let found = rustix::fs::statfs(directory)?;
+    Ok(towpath_core::mount::is_local(found.f_type as u32))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn is_local(_directory: &Path) -> io::Result<bool> {
+    Ok(false)
+}
+
 /// Elsewhere there is no common way to ask.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn network(_directory: &Path) -> io::Result<Option<String>> {

@@ -240,5 +240,9 @@ mod stuck {
         fn network(&self, directory: &Path) -> Result<Option<String>> {
             self.0.network(directory)
         }
+
+        fn is_local(&self, directory: &Path) -> Result<bool> {
+            self.0.is_local(directory)
+        }
     }
 }
