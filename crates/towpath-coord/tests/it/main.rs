@@ -8,5 +8,6 @@ mod full_disk;
 mod journal;
 mod layers;
 mod listing;
+mod network;
 mod riders;
 mod stage;
