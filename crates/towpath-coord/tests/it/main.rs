@@ -9,5 +9,6 @@ mod journal;
 mod layers;
 mod listing;
 mod network;
+mod removed;
 mod riders;
 mod stage;
