@@ -93,7 +93,7 @@ impl Place {
         if let Some(over) = over.as_ref().filter(|_| network == Network::Refuse) {
             let text = format!(
                 "{} is on {over}, where locks may not hold between machines; take a directory on a disk of this \
-                 machine, or allow network file systems",
+                 machine, or allow network file systems with `Network::Allow`",
                 directory.display()
             );
             return Err(Error::new(Kind::Unsupported, text));

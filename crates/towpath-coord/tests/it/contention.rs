@@ -1,16 +1,18 @@
 //! Many real processes at one lock, stopped and killed at any line: never two holders, and nobody publishes late.
 //!
-//! `TOWPATH_CONTENDED_ROUNDS` says how many rounds each process has; the full measure is 5,000.
+//! All processes together do 16 times `TOWPATH_CONTENDED_ROUNDS` rounds, whoever comes to them; the full measure is 5,000,
+//! which makes 80,000 rounds.
 
-use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::fs;
+use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use towpath_coord::liveness::System;
+use towpath_coord::liveness::{Identity, Life, Processes as _, System};
 use towpath_coord::{Cancel, EventLock, Network, Place, Steal, Wait, World};
 use towpath_core::{Kind, SystemClock};
 
@@ -32,17 +34,32 @@ fn rounds() -> u64 {
     told.map_or(100, |rounds| rounds.parse().unwrap())
 }
 
-fn start(role: &str, directory: &Path) -> Child {
+/// How many rounds are done by all processes together.
+fn all_rounds() -> u64 {
+    rounds() * PROCESSES as u64
+}
+
+/// Another process, which ends with this at the latest.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _it_may_have_ended = self.0.kill();
+        let _it_may_have_been_waited_for = self.0.wait();
+    }
+}
+
+fn start(role: &str, directory: &Path) -> Process {
     let this = std::env::current_exe().unwrap();
     let test = ["--exact", "contention::child_process", "--nocapture"];
     let mut command = Command::new(this);
     command.args(test).env(ROLE, role).env(DIRECTORY, directory);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
-    command.spawn().unwrap()
+    Process(command.spawn().unwrap())
 }
 
-fn send(child: &Child, signal: Signal) {
-    let pid = Pid::from_child(child);
+fn send(process: &Process, signal: Signal) {
+    let pid = Pid::from_child(&process.0);
     kill_process(pid, signal).unwrap();
 }
 
@@ -52,6 +69,7 @@ fn child_process() {
     let Some(directory) = std::env::var_os(DIRECTORY).map(PathBuf::from) else {
         return;
     };
+    tell_panics(&directory);
     match std::env::var(ROLE).unwrap().as_str() {
         "contend" => contend(&directory),
         "hold" => hold(&directory),
@@ -59,10 +77,24 @@ fn child_process() {
     }
 }
 
+/// Has every panic of this process leave its text in the file `violation`, where the test finds it: a process that has
+/// ended looks otherwise like one that has done its part. The first text stays.
+fn tell_panics(directory: &Path) {
+    let directory = directory.to_owned();
+    let shown = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        shown(panic);
+        let aside = directory.join(format!("violation-{}", std::process::id()));
+        let _told_at_least = fs::write(&aside, panic.to_string());
+        // A second name, so that the file is whole when it is found, and never replaced.
+        let _there_was_another = fs::hard_link(&aside, directory.join("violation"));
+    }));
+}
+
 /// Takes the lock, publishes and gives it up, until all rounds are done by all together.
 fn contend(directory: &Path) {
     let mut lock = lock(directory);
-    let all = rounds() * PROCESSES as u64;
+    let processes = System::new(&SystemClock::new());
     loop {
         let is_held = match lock.acquire_within(Wait::For(LONG), Steal::Expired, &Cancel::new()) {
             // Somebody is stopped in the midst of a transition.
@@ -77,14 +109,15 @@ fn contend(directory: &Path) {
             // Work that takes longer than the lock lasts: then it is there to be stolen.
             std::thread::sleep(TIMEOUT + TIMEOUT / 2);
         }
-        match lock.publish(|| Ok(round(directory, fence))) {
-            Ok(done) if done >= all => return,
+        match lock.publish(|| Ok(round(directory, &processes, fence))) {
+            Ok(done) if done >= all_rounds() => return,
             Ok(_) => {}
             // It was stolen while we were stopped.
             Err(error) if [Kind::LeaseLost, Kind::TimedOut].contains(&error.kind()) => {}
             Err(error) => panic!("{error}"),
         }
-        if let Err(error) = lock.release() {
+        // Until it is given up, to take it again would be to wait for ourselves.
+        while let Err(error) = lock.release() {
             assert_eq!(error.kind(), Kind::TimedOut, "{error}");
         }
     }
@@ -92,37 +125,49 @@ fn contend(directory: &Path) {
 
 /// What only a holder may do: nobody else is in here, and no older holder comes behind a newer one. Answers how many
 /// rounds were done.
-fn round(directory: &Path, fence: u64) -> u64 {
+fn round(directory: &Path, processes: &System, fence: u64) -> u64 {
     let (inside, ledger) = (directory.join("inside"), directory.join("ledger"));
-    if let Err(error) = File::create_new(&inside) {
-        let left_by = fs::read_to_string(&inside).unwrap_or_default();
-        // One that was killed before it could write its number has left nothing.
-        let is_alive = |pid| System::new(&SystemClock::new()).of(pid).is_some();
-        let is_alone = !left_by.trim().parse().is_ok_and(is_alive);
-        report(directory, is_alone, || {
-            format!("{left_by} is inside too: {error}")
-        });
+    // A link is there together with what it says: whoever finds it knows who made it.
+    let me = PathBuf::from(serde_json::to_string(&processes.me()).unwrap());
+    if let Err(error) = symlink(&me, &inside) {
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+        // One that is gone by now was removed by somebody who was inside too.
+        let left_by = fs::read_link(&inside).expect("somebody has just left");
+        assert!(
+            has_ended(processes, &left_by),
+            "{} is inside too",
+            left_by.display()
+        );
+        fs::remove_file(&inside).unwrap();
+        symlink(&me, &inside).unwrap();
     }
-    fs::write(&inside, std::process::id().to_string()).unwrap();
     let (last, done) = read(&ledger);
-    report(directory, last <= fence, || {
-        format!("{fence} comes behind {last}")
-    });
+    assert!(last < fence, "{fence} comes behind {last}");
     write(&ledger, fence, done + 1);
+    assert_eq!(fs::read_link(&inside).unwrap(), me);
     fs::remove_file(&inside).unwrap();
     done + 1
 }
 
-fn report(directory: &Path, is_well: bool, what: impl Fn() -> String) {
-    if !is_well {
-        fs::write(directory.join("violation"), what()).unwrap();
-        panic!("{}", what());
-    }
+/// Whether the process that a link names has ended, or is about to: its locks are gone a moment before it is.
+fn has_ended(processes: &System, link: &Path) -> bool {
+    /// Of the ninth field of `stat` (proc(5)): the process runs no line of its program any more.
+    const EXITING: u64 = 4;
+    let of: Identity = serde_json::from_str(link.to_str().unwrap()).unwrap();
+    let told = fs::read_to_string(format!("/proc/{}/stat", of.pid));
+    let flags = || -> Option<u64> {
+        let (_, told) = told.as_ref().ok()?.rsplit_once(") ")?;
+        told.split(' ').nth(6)?.parse().ok()
+    };
+    processes.life(&of) == Life::Dead || flags().is_some_and(|flags| flags & EXITING != 0)
 }
 
 /// The largest fence, and how many rounds were done.
 fn read(ledger: &Path) -> (u64, u64) {
-    let text = fs::read_to_string(ledger).unwrap_or_else(|_| "0 0".to_owned());
+    let text = match fs::read_to_string(ledger) {
+        Err(error) if error.kind() == ErrorKind::NotFound => "0 0".to_owned(),
+        text => text.unwrap(),
+    };
     let (fence, done) = text.split_once(' ').unwrap();
     (fence.parse().unwrap(), done.parse().unwrap())
 }
@@ -136,20 +181,16 @@ fn write(ledger: &Path, fence: u64, done: u64) {
 #[test]
 fn sixteen_processes_that_are_stopped_and_killed_never_hold_it_together() {
     let directory = TempDir::new().unwrap();
-    let all = rounds() * PROCESSES as u64;
     let contender = || start("contend", directory.path());
-    let mut children: Vec<_> = (0..PROCESSES).map(|_| contender()).collect();
+    let mut processes: Vec<_> = (0..PROCESSES).map(|_| contender()).collect();
     let ledger = directory.path().join("ledger");
     let mut random = fastrand::Rng::with_seed(0x70_77_70_61_74_68);
     let (mut stopped, mut killed) = (0, 0);
-    while read(&ledger).1 < all {
-        let victim = &mut children[random.usize(..PROCESSES)];
-        if victim.try_wait().unwrap().is_some() {
-            // Ended as it should, or with a violation: both are looked at below.
-            if directory.path().join("violation").exists() || read(&ledger).1 >= all {
-                break;
-            }
-            *victim = contender();
+    while read(&ledger).1 < all_rounds() {
+        let victim = &mut processes[random.usize(..PROCESSES)];
+        if victim.0.try_wait().unwrap().is_some() {
+            // Since nobody has killed it, all rounds are done or something is wrong: both are looked at below.
+            break;
         }
         // The pauses are the load and not something that is waited for.
         if random.u8(..10) < 7 {
@@ -158,17 +199,16 @@ fn sixteen_processes_that_are_stopped_and_killed_never_hold_it_together() {
             send(victim, Signal::CONT);
             stopped += 1;
         } else {
-            send(victim, Signal::KILL);
-            victim.wait().unwrap();
             *victim = contender();
             killed += 1;
         }
         std::thread::sleep(Duration::from_millis(random.u64(1..20)));
     }
-    let violation = fs::read_to_string(directory.path().join("violation"));
-    assert!(violation.is_err(), "{}", violation.unwrap());
-    for mut child in children {
-        assert!(child.wait().unwrap().success());
+    let violation = || fs::read_to_string(directory.path().join("violation")).ok();
+    assert_eq!(violation(), None);
+    for process in &mut processes {
+        let status = process.0.wait().unwrap();
+        assert!(status.success(), "{status}: {:?}", violation());
     }
     assert!(
         stopped > 0 && killed > 0,
@@ -195,15 +235,16 @@ fn hold(directory: &Path) {
 #[test]
 fn a_holder_that_was_paused_publishes_nothing() {
     let directory = TempDir::new().unwrap();
-    let mut child = start("hold", directory.path());
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut process = start("hold", directory.path());
+    let mut lines = BufReader::new(process.0.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().contains("holding")));
-    send(&child, Signal::STOP);
+    send(&process, Signal::STOP);
     let mut lock = lock(directory.path());
     let stolen = lock.acquire_within(Wait::For(LONG), Steal::Expired, &Cancel::new());
     assert!(stolen.unwrap());
-    send(&child, Signal::CONT);
-    child.stdin.take().unwrap().write_all(b"go\n").unwrap();
-    assert!(child.wait().unwrap().success());
+    send(&process, Signal::CONT);
+    let mut stdin = process.0.stdin.take().unwrap();
+    stdin.write_all(b"go\n").unwrap();
+    assert!(process.0.wait().unwrap().success());
     assert!(!directory.path().join("published").exists());
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
@@ -10,7 +11,7 @@ use towpath_coord::fs::{Disk, Fs};
 use towpath_coord::liveness::Life;
 use towpath_coord::{Begun, Checkout, Manifest, Refusal};
 use towpath_coord::{Cancel, EventLock, LOCK_TIMEOUT, Network, Place, Steal, Wait, World};
-use towpath_core::{Clock, Kind};
+use towpath_core::{Clock, Error, Kind};
 
 use crate::stage::{Stage, until};
 
@@ -195,7 +196,7 @@ fn a_file_or_what_lies_in_the_directory_is_not_ours_to_remove() {
 }
 
 #[test]
-fn a_wait_can_be_called_off_and_has_an_end() {
+fn a_wait_that_was_called_off_before_does_not_begin_and_one_has_an_end() {
     let stage = Stage::new();
     let (mut one, mut other) = (stage.lock(1), stage.lock(2));
     assert!(at_once(&mut one, Steal::Never));
@@ -222,8 +223,80 @@ fn a_wait_can_be_called_off_and_has_an_end() {
     ticks.join().unwrap();
 }
 
+/// Somebody who waits for a lock in another thread, and is seen to.
+struct Waiter {
+    counting: Arc<Faulty>,
+    cancel: Arc<Cancel>,
+    thread: JoinHandle<(EventLock, Result<bool, Error>)>,
+}
+
+impl Waiter {
+    fn start(stage: &Stage, pid: u32, wait: Wait) -> Self {
+        let counting = Arc::new(Faulty::new(Arc::new(Disk), None));
+        let cancel = Arc::new(Cancel::new());
+        let mut lock = stage.lock_over(pid, counting.clone()).unwrap();
+        let theirs = cancel.clone();
+        let thread = std::thread::spawn(move || {
+            let waited = lock.acquire_within(wait, Steal::Never, &theirs);
+            (lock, waited)
+        });
+        Self {
+            counting,
+            cancel,
+            thread,
+        }
+    }
+
+    /// Until it has done so many operations on files: it has looked, and waits to look again.
+    fn has_done(&self, operations: u64) {
+        until("it does not wait", || self.counting.count() >= operations);
+    }
+
+    /// Calls the wait off, which says so; answers the lock that was waited for.
+    fn call_off(self) -> EventLock {
+        assert!(!self.thread.is_finished());
+        self.cancel.cancel();
+        until("it waits for ever", || self.thread.is_finished());
+        let (lock, waited) = self.thread.join().unwrap();
+        assert_eq!(waited.unwrap_err().kind(), Kind::Stopped);
+        lock
+    }
+}
+
+#[test]
+fn a_wait_for_a_holder_is_called_off_in_its_midst() {
+    // The clock stands still, so neither has an end of its own.
+    for wait in [Wait::Forever, Wait::For(Duration::from_secs(1))] {
+        let stage = Stage::new();
+        let mut one = stage.lock(1);
+        assert!(at_once(&mut one, Steal::Never));
+        let waiter = Waiter::start(&stage, 2, wait);
+        waiter.has_done(30);
+        let mut other = waiter.call_off();
+        one.renew().unwrap();
+        assert!(!at_once(&mut other, Steal::Never));
+        assert!(one.release().unwrap());
+        assert!(at_once(&mut other, Steal::Never));
+    }
+}
+
+#[test]
+fn a_wait_for_who_stands_still_in_a_transition_is_called_off_in_its_midst() {
+    let stage = Stage::new();
+    let mut one = stage.lock(1);
+    assert!(at_once(&mut one, Steal::Never));
+    let published = one.publish(|| {
+        let waiter = Waiter::start(&stage, 2, Wait::Forever);
+        // It does nothing but open the guard file and try to lock it.
+        waiter.has_done(5);
+        Ok(waiter.call_off())
+    });
+    assert!(!at_once(&mut published.unwrap(), Steal::Never));
+    assert!(one.release().unwrap());
+}
+
 /// What is done to a lock that is free, or held by one whose time is over.
-fn life_of(lock: &mut EventLock) -> Result<u64, towpath_core::Error> {
+fn life_of(lock: &mut EventLock) -> Result<u64, Error> {
     lock.acquire_within(Wait::No, Steal::Expired, &Cancel::new())?;
     let fence = lock.fence().unwrap_or(0);
     lock.renew()?;

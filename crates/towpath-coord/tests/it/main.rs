@@ -8,5 +8,7 @@ mod full_disk;
 mod journal;
 mod layers;
 mod listing;
+mod network;
+mod removed;
 mod riders;
 mod stage;
