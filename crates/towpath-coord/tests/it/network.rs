@@ -30,7 +30,7 @@ enum Locks {
     Fail,
 }
 
-/// A disk of this machine that says it is somewhere else.
+/// A disk of this machine that does not say so.
 #[derive(Debug)]
 struct Mounted {
     on: Option<&'static str>,
@@ -95,6 +95,11 @@ impl Fs for Mounted {
 
     fn network(&self, _directory: &Path) -> io::Result<Option<String>> {
         Ok(self.on.map(str::to_owned))
+    }
+
+    /// As of FUSE it is not known where it is.
+    fn is_local(&self, _directory: &Path) -> io::Result<bool> {
+        Ok(false)
     }
 }
 
@@ -162,10 +167,10 @@ fn a_network_file_system_is_refused_with_its_mount_and_the_way_to_allow_it() {
 }
 
 #[test]
-fn a_directory_is_allowed_only_where_locks_hold_in_it() {
-    let check = |on, locks, expected: Option<Kind>| {
+fn a_directory_that_is_not_known_to_be_local_is_taken_only_where_locks_hold_in_it() {
+    let check = |on, network, locks, expected: Option<Kind>| {
         let directory = TempDir::new().unwrap();
-        let opened = Place::open(over(on, locks), directory.path(), Network::Allow);
+        let opened = Place::open(over(on, locks), directory.path(), network);
         let error = opened.err();
         assert_eq!(error.as_ref().map(towpath_core::Error::kind), expected);
         let text = error.map_or_else(String::new, |error| error.to_string());
@@ -174,11 +179,15 @@ fn a_directory_is_allowed_only_where_locks_hold_in_it() {
         let left = Disk.list(directory.path(), 10).unwrap();
         assert!(left.is_empty(), "the test has left {left:?}");
     };
-    for on in [None, Some(MOUNT)] {
-        check(on, Locks::Hold, None);
-        check(on, Locks::DoNotHold, Some(Kind::Unsupported));
-        check(on, Locks::AreRefused, Some(Kind::Unsupported));
-        check(on, Locks::Fail, Some(Kind::Storage));
+    for (on, network) in [
+        (None, Network::Refuse),
+        (None, Network::Allow),
+        (Some(MOUNT), Network::Allow),
+    ] {
+        check(on, network, Locks::Hold, None);
+        check(on, network, Locks::DoNotHold, Some(Kind::Unsupported));
+        check(on, network, Locks::AreRefused, Some(Kind::Unsupported));
+        check(on, network, Locks::Fail, Some(Kind::Storage));
     }
 }
 
