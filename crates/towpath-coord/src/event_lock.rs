@@ -389,8 +389,9 @@ impl EventLock {
     ///
     /// # Errors
     ///
-    /// [`Kind::NotFound`] when this value holds no lock, [`Kind::LeaseLost`] when it is somebody else's by now, or
-    /// was taken away; nothing is touched then.
+    /// [`Kind::NotFound`] when this value holds no lock or the directory is gone, [`Kind::LeaseLost`] when the lock is
+    /// somebody else's by now, or was taken away, [`Kind::TimedOut`] when somebody is in the midst of a transition and
+    /// does not go on; nothing is touched then. [`Kind::Storage`] when it cannot be written.
     pub fn renew(&mut self) -> Result<()> {
         let mut guard = self.guard(&Cancel::new())?;
         let held = self.check(&guard)?;
@@ -407,7 +408,8 @@ impl EventLock {
     ///
     /// # Errors
     ///
-    /// [`Kind::Storage`] when the directory cannot be removed: somebody has put something into it.
+    /// [`Kind::Storage`] when the directory cannot be removed: somebody has put something into it. [`Kind::NotFound`] when
+    /// the event directory is gone, [`Kind::TimedOut`] when somebody is in the midst of a transition and does not go on.
     pub fn release(&mut self) -> Result<bool> {
         let mut guard = self.guard(&Cancel::new())?;
         let checked = self.check(&guard);
@@ -456,8 +458,8 @@ impl EventLock {
     ///
     /// # Errors
     ///
-    /// [`Kind::LeaseLost`] and [`Kind::NotFound`] as [`renew`](EventLock::renew), and then it is not done; else what
-    /// `work` says.
+    /// [`Kind::LeaseLost`], [`Kind::NotFound`] and [`Kind::TimedOut`] as [`renew`](EventLock::renew), and then it is not
+    /// done; else what `work` says.
     pub fn publish<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         let guard = self.guard(&Cancel::new())?;
         self.check(&guard)?;

@@ -13,7 +13,9 @@
 //! The slots are written in turn, and of those that can be read the later counts. Who dies before a write leaves the record
 //! as it was. Who dies within one has spoilt the slot that did not count; the other says what was. Where both are spoilt,
 //! by a disk or a hand, and in a new file, nobody is known to hold the directory and the next fence is the wall clock in
-//! microseconds, which no counter has reached. Who dies holding the lock of the file loses it with the process: nothing is to be undone.
+//! microseconds, which no counter has reached. Who dies holding the lock of the file loses it with the process: nothing is
+//! to be undone. Only where he has forked meanwhile, without starting another program, does his child keep it, and
+//! everybody waits until that one ends.
 
 use std::time::Duration;
 
