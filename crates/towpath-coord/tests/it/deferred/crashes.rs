@@ -31,12 +31,13 @@ fn at_every_operation(
     prepare: fn(&Site) -> Promised,
     protocol: fn(&Registry, &Place, &mut Promised),
 ) {
-    at_every_operation_on(Arc::new(Disk), prepare, protocol);
+    let disk: Arc<dyn Fs> = Arc::new(Disk);
+    at_every_operation_on(&disk, prepare, protocol);
 }
 
 /// The same for process 2 on such a file system.
 fn at_every_operation_on(
-    under: Arc<dyn Fs>,
+    under: &Arc<dyn Fs>,
     prepare: fn(&Site) -> Promised,
     protocol: fn(&Registry, &Place, &mut Promised),
 ) {
@@ -158,9 +159,9 @@ fn dying_with_everything_pending() {
 
 #[test]
 fn where_there_are_no_unnamed_files() {
-    let poor = || Arc::new(Poor { can_remove: true });
-    at_every_operation_on(poor(), nothing, work);
-    at_every_operation_on(poor(), orphans, |registry, place, promised| {
+    let poor: Arc<dyn Fs> = Arc::new(Poor { can_remove: true });
+    at_every_operation_on(&poor, nothing, work);
+    at_every_operation_on(&poor, orphans, |registry, place, promised| {
         let config = Config {
             durability: Durability::Power,
             ..Config::default()
