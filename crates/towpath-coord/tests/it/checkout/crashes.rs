@@ -157,12 +157,12 @@ fn ends_without_files(act: Act, counts: RangeInclusive<u32>, told: Option<u32>) 
 }
 
 #[test]
-fn whenever_who_fails_dies_the_failure_counts_once_or_once_too_often() {
+fn whenever_who_fails_dies_the_next_knows_what_is_owed_and_goes_on() {
     ends_without_files(fails, 1..=2, Some(2));
 }
 
 #[test]
-fn whenever_who_drops_dies_the_failure_counts_once_or_once_too_often() {
+fn whenever_who_drops_dies_the_next_knows_what_is_owed_and_goes_on() {
     ends_without_files(drops, 1..=2, None);
 }
 
@@ -177,7 +177,7 @@ fn whenever_who_renews_dies_his_claim_ends_with_him() {
 }
 
 #[test]
-fn a_claim_once_made_is_a_failure_wherever_its_maker_dies() {
+fn a_claim_once_made_counts_once_or_once_too_often_wherever_its_maker_dies() {
     // From the return of `begin` on there is a failure to count.
     let counting = Faulty::new(Arc::new(Disk), None);
     let stage = prepared();
