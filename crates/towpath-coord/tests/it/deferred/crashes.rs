@@ -92,6 +92,13 @@ fn check(site: &Site, promised: &Promised, when: &str) {
     once.sort_unstable();
     once.dedup();
     assert!(ran.len() <= once.len() + 1, "{when}: {ran:?}");
+    // For the same reason as below an unfinished file may be locked for a moment, and is left to the next sweep.
+    let is_swept = || {
+        let unfinished = |name: &String| name.ends_with(".tmp");
+        let is_swept = !site.state_files().iter().any(unfinished);
+        is_swept || site.manager(3).run_orphans().is_err()
+    };
+    assert!((0..10_000).any(|_| is_swept()), "{when}");
     assert_eq!(site.state_files(), [""; 0], "{when}");
     assert_eq!(site.names("quarantine"), [""; 0], "{when}");
     let listing = list(&site.place(4), &site.registry()).unwrap();
