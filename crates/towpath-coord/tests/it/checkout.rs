@@ -1,5 +1,7 @@
 //! Files that are made once: who may make them, what is published, and what is left when somebody dies in between.
 
+mod crashes;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,15 +19,18 @@ use crate::stage::{Stage, until};
 const NAMES: [&str; 3] = ["map.fits", "map.json", "map.png"];
 const BASE: Duration = Duration::from_secs(60);
 
-fn checkout_over(stage: &Stage, pid: u32, fs: Arc<dyn Fs>) -> Result<Checkout, Error> {
-    let params = CoolDownParams {
+fn params() -> CoolDownParams {
+    CoolDownParams {
         base: BASE,
         increment: Duration::ZERO,
         maximum: BASE,
         growth: Growth::Additive,
-    };
+    }
+}
+
+fn checkout_over(stage: &Stage, pid: u32, fs: Arc<dyn Fs>) -> Result<Checkout, Error> {
     let place = stage.place_over(pid, fs)?;
-    Ok(Checkout::new(place, Manifest::new(NAMES).unwrap()).cooldown(params))
+    Ok(Checkout::new(place, Manifest::new(NAMES).unwrap()).cooldown(params()))
 }
 
 fn checkout(stage: &Stage, pid: u32) -> Checkout {

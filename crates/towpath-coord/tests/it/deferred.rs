@@ -2,7 +2,9 @@
 
 mod bounds;
 mod crashes;
+mod endings;
 mod neighbours;
+mod poor;
 mod processes;
 
 use std::collections::BTreeMap;
