@@ -349,6 +349,45 @@ fn whenever_a_process_dies_the_lock_is_free_at_once_and_the_fence_grows() {
 }
 
 #[test]
+fn whenever_who_releases_by_force_dies_the_holder_has_it_still_or_it_is_free() {
+    let held = || {
+        let stage = Stage::new();
+        let mut holder = stage.lock(7);
+        assert!(at_once(&mut holder, Steal::Never));
+        (stage, holder)
+    };
+    let (stage, _holder) = held();
+    let counting = Arc::new(Faulty::new(Arc::new(Disk), None));
+    let mut forced = stage.lock_over(1, counting.clone()).unwrap();
+    assert!(forced.force_release().unwrap());
+    let (mut before, mut behind) = (0, 0);
+    for at in 1..=counting.count() {
+        for fault in [Fault::Die, Fault::DieTorn, Fault::DieAfter] {
+            let (stage, holder) = held();
+            let fs = Arc::new(Faulty::new(Arc::new(Disk), Some((at, fault))));
+            if let Ok(mut lock) = stage.lock_over(1, fs.clone()) {
+                let _died = lock.force_release();
+            }
+            assert!(fs.struck());
+            stage.kill(1);
+            let is_held = holder.publish(|| Ok(())).is_ok();
+            let mut next = stage.lock(2);
+            let is_taken = at_once(&mut next, Steal::Never);
+            assert_ne!(is_held, is_taken, "{fault:?} at {at}");
+            if is_taken {
+                assert!(next.fence() > holder.fence(), "{fault:?} at {at}");
+            }
+            // Who asks again has it.
+            assert!(stage.lock(3).force_release().unwrap());
+            assert!(at_once(&mut stage.lock(4), Steal::Never));
+            before += u32::from(is_held);
+            behind += u32::from(is_taken);
+        }
+    }
+    assert!(before > 0 && behind > 0, "{before} and {behind}");
+}
+
+#[test]
 fn whatever_fails_the_lock_is_held_by_one_or_free_in_time() {
     let stage = Stage::new();
     let counting = Arc::new(Faulty::new(Arc::new(Disk), None));
