@@ -114,6 +114,16 @@ impl Site {
         self.dead.lock().unwrap().push(pid);
     }
 
+    /// Flips a bit behind the first byte of these in the only state file.
+    fn spoil(&self, what: &[u8]) {
+        let directory = self.directory.path().join("deferred");
+        let path = directory.join(&self.state_files()[0]);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let at = bytes.windows(what.len()).position(|found| found == what);
+        bytes[at.unwrap() + 1] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+    }
+
     fn state_files(&self) -> Vec<String> {
         self.names("")
     }
@@ -553,18 +563,7 @@ fn an_unknown_name_waits_for_who_knows_it() {
 fn a_spoilt_line_costs_itself_and_its_file_is_kept_apart() {
     let site = Site::new();
     site.leave(1, &["a", "b", "c"]);
-    let path = site
-        .directory
-        .path()
-        .join("deferred")
-        .join(&site.state_files()[0]);
-    let mut bytes = std::fs::read(&path).unwrap();
-    let at = bytes
-        .windows(3)
-        .position(|three| three == b"\"b\"")
-        .unwrap();
-    bytes[at + 1] ^= 1;
-    std::fs::write(&path, bytes).unwrap();
+    site.spoil(b"\"b\"");
     let report = site.manager(2).run_orphans().unwrap();
     assert_eq!((report.done, report.quarantined), (2, 1));
     assert_eq!(site.ran(), ["a", "c"]);
